@@ -1,0 +1,27 @@
+"""The one family of errors that a user can cause, and the nearest-name hint that all of them share.
+
+What belongs here: `UserError` and its message helper. What does not: faults of the program, which stay
+ordinary exceptions with a traceback.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class UserError(Exception):
+    """Something the user can mend: bad usage, playbook or configuration. Shown without a traceback."""
+
+
+class PlaybookError(UserError):
+    """A playbook or settings file that cannot be used; the message names file, key path and nearest name."""
+
+
+def nearest(found: str, accepted: Iterable[str]) -> str:
+    """Sentence part naming the closest accepted value, and all of them where they are few."""
+    names = sorted(set(accepted))
+    close = difflib.get_close_matches(found, names, n=1, cutoff=0.5)
+    hint = f"did you mean '{close[0]}'? " if close else ""
+    listing = ", ".join(names[:12]) + (", …" if len(names) > 12 else "")
+    return f"{hint}Accepted: {listing or 'none declared'}."

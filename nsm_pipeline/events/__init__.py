@@ -1,0 +1,1 @@
+"""Landing files → landed rows, quarantine, ledger → deduplicated, canonical usage events per week."""

@@ -1,0 +1,162 @@
+"""What has landed: which files by content, what became of their rows, which duplicates are settled.
+
+What belongs here: the record and what follows from it alone. What does not: reading files (`reading`,
+`landing`). One JSON document per home, replaced as a whole under the ingest lock.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from nsm_pipeline.lake import write_text
+
+Kind = Literal["events", "accounts"]
+
+
+class Record(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class Delivery(Record):
+    """One path of the landing zone with the content last read there. `signature`: size, mtime, ctime."""
+
+    kind: Kind
+    content: str
+    signature: tuple[int, int, int]
+
+
+class Content(Record):
+    """What one file content held. `problem` is set where it was set aside as a whole.
+
+    `parts`: landed rows per UTC week; `quarantined_by_week`: quarantined rows per UTC week; `duplicates`, `conflicts`: of them, rows that lost to another row
+    of the same event_id (equal content, other content).
+    """
+
+    kind: Kind
+    bytes: int
+    problem: str | None = None
+    rows: int = 0
+    quarantined: int = 0
+    parts: dict[date, int] = {}
+    quarantined_by_week: dict[date, int] = {}
+    duplicates: int = 0
+    conflicts: int = 0
+    as_of: date | None = None
+
+
+class Ledger(Record):
+    """The home's record. `settled`: contents (with the path that orders them) that duplicates account for;
+    `losers`: digest of the settled duplicates per UTC week; `snapshots`: digest per account snapshot."""
+
+    version: str = ""
+    first_week: date | None = None
+    deliveries: dict[str, Delivery] = {}
+    contents: dict[str, Content] = {}
+    replaced: list[tuple[str, str]] = []
+    settled: dict[str, str] = {}
+    losers: dict[date, str] = {}
+    snapshots: dict[date, str] = {}
+
+    @classmethod
+    def load(cls, file: Path) -> Ledger:
+        return cls.model_validate_json(file.read_bytes()) if file.is_file() else cls()
+
+    def save(self, file: Path) -> None:
+        write_text(file, self.model_dump_json(indent=1))
+
+    def active(self, kind: Kind) -> dict[str, str]:
+        """Contents that count, by id, with the first path that delivers each: in order of that path."""
+        first: dict[str, str] = {}
+        for path, delivery in sorted(self.deliveries.items()):
+            if delivery.kind == kind and self.contents[delivery.content].problem is None:
+                first.setdefault(delivery.content, path)
+        return first
+
+    def parts(self, weeks: tuple[date, ...]) -> list[tuple[date, str]]:
+        """Landed parts (UTC week, content id) of some UTC weeks, in reading order."""
+        return [
+            (week, content)
+            for content in self.active("events")
+            for week in weeks
+            if week in self.contents[content].parts
+        ]
+
+    def earliest(self) -> date | None:
+        """The first UTC week with a landed row."""
+        return min((week for content in self.active("events") for week in self.contents[content].parts), default=None)
+
+    def rows(self) -> Iterator[LedgerRow]:
+        """One row per delivered path and, for replaced files, per earlier content of it."""
+        order = {**self.active("events"), **self.active("accounts")}
+        for path, delivery in sorted(self.deliveries.items()):
+            content = self.contents[delivery.content]
+            if content.problem is not None:
+                yield LedgerRow.of(path, delivery.content, content, "quarantined", content.problem)
+            elif order[delivery.content] == path:
+                yield LedgerRow.of(path, delivery.content, content, "read", None)
+            else:
+                yield LedgerRow.again(path, delivery.content, content, order[delivery.content])
+        for path, content_id in self.replaced:
+            content = self.contents[content_id]
+            yield LedgerRow.of(path, content_id, content, "replaced", "another content was delivered under this path")
+
+    def totals(self) -> Counter[str]:
+        """Sums over the event files that count: rows, accepted, duplicate, conflict, quarantined."""
+        total: Counter[str] = Counter(rows=0, accepted=0, duplicate=0, conflict=0, quarantined=0)
+        for row in self.rows():
+            if row.kind == "events" and row.state in ("read", "redelivered"):
+                total.update(
+                    rows=row.rows,
+                    accepted=row.accepted,
+                    duplicate=row.duplicate,
+                    conflict=row.conflict,
+                    quarantined=row.quarantined,
+                )
+        return total
+
+
+@dataclass(frozen=True)
+class LedgerRow:
+    """A line of `file_ledger`: accepted + duplicate + quarantined = rows; `conflict` is a part of duplicate."""
+
+    path: str
+    kind: str
+    state: str
+    reason: str | None
+    content: str
+    bytes: int
+    rows: int
+    accepted: int
+    duplicate: int
+    conflict: int
+    quarantined: int
+    first_week: date | None
+    last_week: date | None
+
+    @classmethod
+    def of(cls, path: str, content_id: str, content: Content, state: str, reason: str | None) -> LedgerRow:
+        landed = sum(content.parts.values()) if content.kind == "events" else content.rows - content.quarantined
+        losers = content.duplicates + content.conflicts
+        return cls(
+            path, content.kind, state, reason, content_id, content.bytes, content.rows, landed - losers, losers,
+            content.conflicts, content.quarantined, min(content.parts, default=None), max(content.parts, default=None),
+        )  # fmt: skip
+
+    @classmethod
+    def again(cls, path: str, content_id: str, content: Content, first: str) -> LedgerRow:
+        reason = f"the same bytes as {first}"
+        return cls(
+            path, content.kind, "redelivered", reason, content_id, content.bytes, content.rows, 0, content.rows, 0, 0,
+            min(content.parts, default=None), max(content.parts, default=None),
+        )  # fmt: skip
+
+    @property
+    def reconciles(self) -> bool:
+        return self.accepted + self.duplicate + self.quarantined == self.rows

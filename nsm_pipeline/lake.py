@@ -1,0 +1,103 @@
+"""Where the pipeline's tables live: one Parquet file per table and key, written atomically.
+
+What belongs here: paths, atomic writes, fingerprints in Parquet metadata, reads. What does not: what a
+table means. A file carries the fingerprint of everything it was made from, so staleness is a comparison.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+FINGERPRINT = b"nsm.fingerprint"
+WRITER = {
+    "compression": "snappy",
+    "version": "2.6",
+    "data_page_version": "1.0",
+    "row_group_size": 131072,
+    "write_statistics": True,
+    "write_page_checksum": True,
+}
+
+
+def digest(*parts: object) -> str:
+    """Short stable hash of JSON-like values: 16 hex digits of SHA-256."""
+    text = json.dumps(parts, sort_keys=True, separators=(",", ":"), default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A temporary path beside `path` that takes its place when the block ends well, else vanishes."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
+    try:
+        yield temporary
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file atomically."""
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+@dataclass(frozen=True)
+class Lake:
+    """Tables under one root: `<root>/<table>/<key>/…/<key>.parquet`. Keys come from checked names and dates."""
+
+    root: Path
+    _footers: dict[Path, tuple[tuple[int, int, int], str | None]] = field(default_factory=dict, compare=False)
+
+    def file(self, table: str, *key: object) -> Path:
+        return self.root.joinpath(table, *map(str, key)).with_suffix(".parquet")
+
+    def write(self, data: pa.Table, fingerprint: str, table: str, *key: object) -> Path:
+        """Replace one file of a table; equal rows and fingerprint give equal bytes."""
+        path = self.file(table, *key)
+        stamped = data.replace_schema_metadata({FINGERPRINT: fingerprint.encode()})
+        with replacing(path) as temporary:
+            pq.write_table(stamped, temporary, **WRITER)
+        return path
+
+    def fingerprint(self, table: str, *key: object) -> str | None:
+        """Fingerprint of a stored file; None where it is missing or unreadable (it is then rebuilt)."""
+        path = self.file(table, *key)
+        try:
+            stat = path.stat()
+        except FileNotFoundError:
+            return None
+        signature = (stat.st_mtime_ns, stat.st_size, stat.st_ino)
+        known = self._footers.get(path)
+        if known is None or known[0] != signature:
+            try:
+                metadata = pq.read_schema(path).metadata or {}
+            except (pa.ArrowInvalid, OSError):
+                metadata = {}
+            value = metadata.get(FINGERPRINT)
+            known = (signature, value.decode() if value else None)
+            self._footers[path] = known
+        return known[1]
+
+    def read(self, table: str, *key: object) -> pa.Table:
+        """Rows of one file. Raises FileNotFoundError where it does not exist."""
+        return pq.read_table(self.file(table, *key), partitioning=None)
+
+    def exists(self, table: str, *key: object) -> bool:
+        return self.file(table, *key).is_file()
+
+    def files(self, table: str, *key: object) -> list[Path]:
+        """All files of a table below a key, in order of their names; temporary files left out."""
+        folder = self.root.joinpath(table, *map(str, key))
+        return sorted(path for path in folder.glob("**/*.parquet") if not path.name.startswith("."))

@@ -1,0 +1,252 @@
+"""One week of one use case: usage events → account_weeks, north_star, inputs and counter_metrics.
+
+What belongs here: the compiled queries of a plan and putting their numbers into rows. What does not: reading or
+writing files.
+
+Totals come from events directly; slices come from the per-account table. The two ways meet in the gates
+(slices add up; the North Star equals what account_weeks says), which could not fail if they were one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+import duckdb
+import ibis
+import ibis.expr.types as ir
+import pyarrow as pa
+
+from nsm_pipeline.metrics.expressions import (
+    attribute, condition, condition_on_accounts, over_accounts, per_account, total,
+)  # fmt: skip
+from nsm_pipeline.metrics.measures import ROLES, Measure, Plan, Role, Scope, UseCasePlan
+
+METRICS_VERSION = 1
+UNKNOWN = "(unknown)"
+IBIS_TYPES = {"string": "string", "integer": "int64", "number": "float64", "boolean": "boolean", "date": "date"}
+METRIC_ROWS = pa.schema(
+    [
+        ("use_case", pa.string()),
+        ("metric", pa.string()),
+        ("role", pa.string()),
+        ("week", pa.date32()),
+        ("slice", pa.string()),
+        ("slice_value", pa.string()),
+        ("value", pa.float64()),
+        ("numerator", pa.float64()),
+        ("denominator", pa.float64()),
+        ("entities", pa.int64()),
+    ]
+)
+Number = int | float | None
+Key = Measure | Scope
+
+
+@dataclass(frozen=True)
+class WeekOfMetrics:
+    """A week's results: `account_weeks` (one row per active account) and METRIC_ROWS per role."""
+
+    account_weeks: pa.Table
+    tables: Mapping[Role, pa.Table]
+
+
+class WeeklyMetrics:
+    """A plan with its queries compiled once; `run` rebinds them to a week's events on any connection."""
+
+    def __init__(self, plan: UseCasePlan) -> None:
+        self.plan = plan
+        self.columns = plan.columns()
+        self.events = [measure for measure in plan.measures if measure.how != "attribute"]
+        self.attributes = [measure for measure in plan.measures if measure.how == "attribute"]
+        self.additive = [measure for measure in self.events if measure.adds_up]
+        self.others = [measure for measure in self.events if not measure.adds_up]
+        self.outside = [scope for scope in plan.scopes if scope.include_internal]
+        schema = {"account_id": "string", "user_id": "string", "event": "string"}
+        usage = ibis.table({**schema, **{name: IBIS_TYPES[kind] for name, kind in self.columns.items()}}, name="usage")
+        self.sql_totals = _sql(usage.agg(self._totals(usage, self.events, plan.scopes)))
+        per_account_rows = self._per_account(usage)
+        self.sql_accounts = _sql(per_account_rows)
+        accounts = ibis.table(per_account_rows.schema(), name="per_account")
+        self.sql_slices = {name: _sql(self._slice(accounts, name)) for name in plan.use_case.slices}
+        self.sql_event_slices = {
+            name: _sql(_by(usage, name, self._totals(usage, self.others, self.outside)))
+            for name in plan.use_case.slices
+            if self.others or self.outside
+        }
+        snapshot_schema = {"account_id": "string", "is_internal": "boolean", "is_active": "boolean"}
+        snapshot_schema |= {name: IBIS_TYPES[kind] for name, kind in plan.attributes.items()}
+        snapshot = ibis.table(snapshot_schema, name="account_snapshot")
+        self.sql_attributes = _sql(snapshot.agg(self._attribute_columns(snapshot))) if self.attributes else ""
+        self.sql_attribute_slices = {
+            name: _sql(_by(snapshot, name, self._attribute_columns(snapshot)))
+            for name in plan.use_case.slices
+            if self.attributes
+        }
+
+    def run(
+        self, connection: duckdb.DuckDBPyConnection, week: date, usage_file: str, snapshot: pa.Table
+    ) -> WeekOfMetrics:
+        """Compute one week from its usage events file and account snapshot (account_id, is_internal, attributes)."""
+        names = ", ".join(f'"{name}"' for name in self._used_columns())
+        connection.execute(
+            f"CREATE OR REPLACE TEMP TABLE usage AS SELECT {names} FROM read_parquet($file)", {"file": usage_file}
+        )
+        connection.execute(f"CREATE OR REPLACE TEMP TABLE per_account AS {self.sql_accounts}")
+        totals = self._numbers(connection, self.sql_totals)
+        slices = {name: self._sliced(connection, sql) for name, sql in self.sql_slices.items()}
+        for name, sql in self.sql_event_slices.items():
+            _merge(slices[name], self._sliced(connection, sql))
+        if self.attributes:
+            connection.register("snapshot", snapshot)
+            connection.execute(
+                """CREATE OR REPLACE TEMP TABLE account_snapshot AS SELECT *, account_id IN
+                (SELECT account_id FROM per_account WHERE events > 0) AS is_active FROM snapshot"""
+            )
+            _merge(totals, self._numbers(connection, self.sql_attributes))
+            for name, sql in self.sql_attribute_slices.items():
+                _merge(slices[name], self._sliced(connection, sql))
+        account_weeks = self._account_weeks(connection, week)
+        tables = {role: self._rows(role, week, totals.get("all", {}), slices) for role in ROLES}
+        return WeekOfMetrics(account_weeks, tables)
+
+    def _used_columns(self) -> list[str]:
+        used = {"account_id", "event", "is_internal", *self.plan.attributes}
+        used |= {measure.column for measure in self.events if measure.column}
+        for scope in self.plan.scopes:
+            used |= {name for name in self.columns if name in scope.where}
+        return sorted(used | {"user_id"})
+
+    def _totals(self, usage: ir.Table, measures: Sequence[Measure], scopes: Sequence[Scope]) -> dict[str, ir.Value]:
+        values = {_column(self.plan, measure): total(usage, measure, self.columns) for measure in measures}
+        entities = {
+            _column(self.plan, scope): usage.account_id.nunique(where=condition(usage, scope, self.columns))
+            for scope in scopes
+        }
+        return {**values, **entities}
+
+    def _per_account(self, usage: ir.Table) -> ir.Table:
+        external = usage.filter(~usage.is_internal)
+        active = external.event.isin(list(self.plan.use_case.active_events))
+        return external.group_by("account_id").agg(
+            **{name: external[name].arbitrary() for name in self.plan.attributes},
+            events=external.count(where=active),
+            **{_column(self.plan, measure): per_account(external, measure, self.columns) for measure in self.additive},
+            **{
+                _column(self.plan, scope): external.count(where=condition(external, scope, self.columns))
+                for scope in self.plan.scopes
+                if not scope.include_internal
+            },
+        )
+
+    def _slice(self, accounts: ir.Table, name: str) -> ir.Table:
+        measures = {
+            _column(self.plan, measure): over_accounts(accounts, _column(self.plan, measure), measure)
+            for measure in self.additive
+        }
+        entities = {
+            _column(self.plan, scope): accounts.count(where=accounts[_column(self.plan, scope)] > 0)
+            for scope in self.plan.scopes
+            if not scope.include_internal
+        }
+        return _by(accounts, name, {**measures, **entities})
+
+    def _attribute_columns(self, snapshot: ir.Table) -> dict[str, ir.Value]:
+        found = {}
+        for measure in self.attributes:
+            column = _column(self.plan, measure)
+            found[column] = attribute(snapshot, measure, self.columns)
+            found[f"{column}_accounts"] = snapshot.count(where=condition_on_accounts(snapshot, measure, self.columns))
+        return found
+
+    def _account_weeks(self, connection: duckdb.DuckDBPyConnection, week: date) -> pa.Table:
+        """week, use_case, account_id, attributes, events, and a column per additive measure; by account_id."""
+        rows = connection.execute("SELECT * FROM per_account WHERE events > 0 ORDER BY account_id").to_arrow_table()
+        count = rows.num_rows
+        columns: dict[str, pa.Array] = {
+            "week": pa.array([week] * count, pa.date32()),
+            "use_case": pa.array([self.plan.use_case.use_case] * count, pa.string()),
+        }
+        columns |= {name: rows[name] for name in ("account_id", *self.plan.attributes, "events")}
+        columns |= {name: rows[_column(self.plan, measure)] for name, measure in self.plan.account_columns.items()}
+        return pa.table({name: _plain(column) for name, column in columns.items()})
+
+    def _numbers(self, connection: duckdb.DuckDBPyConnection, sql: str) -> dict[str, dict[str, Number]]:
+        (row,) = connection.execute(sql).to_arrow_table().to_pylist()
+        return {"all": row}
+
+    def _sliced(self, connection: duckdb.DuckDBPyConnection, sql: str) -> dict[str, dict[str, Number]]:
+        found = connection.execute(sql).to_arrow_table().to_pylist()
+        return {str(row.pop("slice_value")): row for row in found}
+
+    def _rows(
+        self,
+        role: Role,
+        week: date,
+        totals: Mapping[str, Number],
+        slices: Mapping[str, Mapping[str, Mapping[str, Number]]],
+    ) -> pa.Table:
+        rows = []
+        for plan in self.plan.plans:
+            if plan.role != role:
+                continue
+            cells = [("all", "all", totals)]
+            cells += [(name, value, slices[name][value]) for name in sorted(slices) for value in sorted(slices[name])]
+            for slice_name, value, numbers in cells:
+                rows.append(
+                    {
+                        "use_case": self.plan.use_case.use_case,
+                        "metric": plan.metric,
+                        "role": role,
+                        "week": week,
+                        "slice": slice_name,
+                        "slice_value": value,
+                        **self._row(plan, numbers),
+                    }
+                )
+        return pa.Table.from_pylist(rows, METRIC_ROWS)
+
+    def _row(self, plan: Plan, numbers: Mapping[str, Number]) -> dict[str, Number]:
+        def number(measure: Measure | None) -> float | None:
+            if measure is None:
+                return None
+            found = numbers.get(_column(self.plan, measure))
+            if found is None and measure.how in ("count", "account", "distinct", "sum", "present", "attribute"):
+                return None if measure.aggregate == "average" else 0.0
+            return None if found is None else float(found)
+
+        numerator, denominator = number(plan.numerator), number(plan.denominator)
+        value = number(plan.value)
+        if plan.divides:
+            value = numerator / denominator if numerator is not None and denominator else None
+        if plan.entities is not None:
+            entities = numbers.get(_column(self.plan, plan.entities)) or 0
+        else:
+            entities = numbers.get(f"{_column(self.plan, plan.value)}_accounts") or 0
+        return {"value": value, "numerator": numerator, "denominator": denominator, "entities": int(entities)}
+
+
+def _column(plan: UseCasePlan, key: Key) -> str:
+    """Column that holds a measure, or the accounts in a scope, in the intermediate tables."""
+    if isinstance(key, Measure):
+        return f"m{plan.measures.index(key)}"
+    return f"n{plan.scopes.index(key)}"
+
+
+def _by(table: ir.Table, name: str, columns: Mapping[str, ir.Value]) -> ir.Table:
+    return table.group_by(slice_value=table[name].cast("string").fill_null(UNKNOWN)).agg(**columns)
+
+
+def _merge(into: dict[str, dict[str, Number]], more: Mapping[str, Mapping[str, Number]]) -> None:
+    for key, numbers in more.items():
+        into.setdefault(key, {}).update(numbers)
+
+
+def _sql(expression: ir.Table) -> str:
+    return str(ibis.to_sql(expression, dialect="duckdb"))
+
+
+def _plain(column: pa.Array) -> pa.Array:
+    """DuckDB's wide sums (HUGEINT arrives as decimal) as 64-bit integers."""
+    return column.cast(pa.int64()) if pa.types.is_decimal(column.type) else column

@@ -1,0 +1,184 @@
+"""Rules between the keys of one use case: names that must exist, types that must agree, cycles.
+
+What belongs here: everything that one key's shape cannot say. What does not: reading files (`loading`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from nsm_pipeline.errors import PlaybookError, nearest
+from nsm_pipeline.playbook.filters import FilterError, parse
+from nsm_pipeline.playbook.models import RESERVED, Event, Metric, Source, UseCase
+
+NUMBERS = ("integer", "number")
+
+
+class Checker:
+    """Rules between the keys of one use case; each refusal names the key path."""
+
+    def __init__(self, file: Path, use_case: UseCase, attributes: Mapping[str, str]) -> None:
+        self.file, self.use_case, self.attributes = file, use_case, attributes
+
+    def refuse(self, path: str, text: str) -> None:
+        raise PlaybookError(f"{self.file}: {path}: {text}")
+
+    def known(self, path: str, name: str, accepted: Iterable[str]) -> None:
+        accepted = list(accepted)
+        if name not in accepted:
+            self.refuse(path, f"found '{name}'; {nearest(name, accepted)}")
+
+    def check(self) -> None:
+        use_case = self.use_case
+        for name, event in use_case.events.items():
+            self._event(f"events.{name}", event)
+        self._property_types()
+        self._one_meaning()
+        for position, name in enumerate(use_case.activity or ()):
+            self.known(f"activity.{position}", name, use_case.events)
+        for position, name in enumerate(use_case.slices):
+            self.known(f"slices.{position}", name, self.attributes)
+        for name, metric in use_case.metrics.items():
+            if name in RESERVED:
+                self.refuse(f"metrics.{name}", f"the name '{name}' is already taken by the pipeline.")
+            self._metric(f"metrics.{name}", metric, (name,))
+        self._roles()
+        for position, gate in enumerate(use_case.gates):
+            if gate.metric is not None:
+                self.known(f"gates.{position}.metric", gate.metric, use_case.metrics)
+
+    def _event(self, path: str, event: Event) -> None:
+        for name, declared in event.properties.items():
+            if name in RESERVED or name in self.attributes:
+                self.refuse(f"{path}.properties.{name}", f"the name '{name}' is already taken by the pipeline.")
+            if declared.type not in NUMBERS and (declared.minimum is not None or declared.maximum is not None):
+                self.refuse(
+                    f"{path}.properties.{name}", f"minimum and maximum need a number; the type is {declared.type}."
+                )
+        for position, name in enumerate(event.same):
+            accepted = ["account_id", "user_id", *(f"properties.{name}" for name in event.properties)]
+            self.known(f"{path}.same.{position}", name, accepted)
+        for position, source in enumerate(event.sources):
+            for name, mapping in source.properties.items():
+                at = f"{path}.sources.{position}.properties.{name}"
+                self.known(at, name, event.properties)
+                if (mapping.divide_by or mapping.multiply_by) and event.properties[name].type not in NUMBERS:
+                    self.refuse(at, f"a factor needs a number; the type is {event.properties[name].type}.")
+        if sum(source.preferred for source in event.sources) > 1:
+            self.refuse(f"{path}.sources", "more than one source is preferred; at most one can be.")
+        overlaps = any(_overlap(a, b) for index, a in enumerate(event.sources) for b in event.sources[index + 1 :])
+        if event.same and not overlaps:
+            self.refuse(f"{path}.same", "no two sources overlap in time, so nothing is sent twice.")
+
+    def _one_meaning(self) -> None:
+        """A name as sent means one canonical event at a time."""
+        sources = [
+            (name, i, source) for name, event in self.use_case.events.items() for i, source in enumerate(event.sources)
+        ]
+        for index, (name, _, a) in enumerate(sources):
+            for other, position, b in sources[index + 1 :]:
+                if a.name == b.name and _overlap(a, b):
+                    self.refuse(
+                        f"events.{other}.sources.{position}.name",
+                        f"found '{b.name}', which is a source of '{name}' at the same time.",
+                    )
+
+    def _property_types(self) -> None:
+        """One property name has one type within a use case: it is one column of usage_events."""
+        first: dict[str, tuple[str, str]] = {}
+        for name, event in self.use_case.events.items():
+            for key, declared in event.properties.items():
+                event_name, kind = first.setdefault(key, (name, declared.type))
+                if kind != declared.type:
+                    self.refuse(
+                        f"events.{name}.properties.{key}.type",
+                        f"found '{declared.type}', and '{kind}' in event '{event_name}'; one name has one type.",
+                    )
+
+    def _metric(self, path: str, metric: Metric, trail: tuple[str, ...]) -> None:
+        columns: dict[str, str] = {**self.attributes, "is_internal": "boolean"}
+        events = metric.count or metric.of or ()
+        for name in events:
+            self.known(f"{path}.{'count' if metric.count else 'of'}", name, self.use_case.events)
+        shared = [set(self.use_case.events[name].properties) for name in events]
+        properties = {
+            name: declared.type
+            for event in events[:1]
+            for name, declared in self.use_case.events[event].properties.items()
+            if all(name in other for other in shared)
+        }
+        if metric.kind == "ratio" and metric.ratio is not None:
+            for side in ("numerator", "denominator"):
+                self._side(f"{path}.ratio.{side}", getattr(metric.ratio, side), trail)
+        elif metric.kind == "count_distinct" and metric.count_distinct not in ("account", "user"):
+            self.known(f"{path}.count_distinct", str(metric.count_distinct), ["account", "user", *properties])
+        elif metric.kind == "attribute":
+            self._attribute(path, metric)
+        elif metric.kind not in ("count", "count_distinct"):
+            numeric = [name for name, kind in properties.items() if kind in NUMBERS]
+            self.known(f"{path}.{metric.kind}", str(getattr(metric, metric.kind)), numeric)
+        if metric.where is not None:
+            try:
+                parse(metric.where, {**columns, **properties})
+            except FilterError as error:
+                self.refuse(f"{path}.where", f"{error}")
+
+    def _attribute(self, path: str, metric: Metric) -> None:
+        name = str(metric.attribute)
+        self.known(f"{path}.attribute", name, ["account_id", *self.attributes])
+        if metric.aggregate != "count" and self.attributes.get(name) not in NUMBERS:
+            self.refuse(
+                f"{path}.attribute", f"'{metric.aggregate}' needs a number; '{name}' is none. Try aggregate: count."
+            )
+
+    def _side(self, path: str, side: str | Metric, trail: tuple[str, ...]) -> None:
+        if isinstance(side, str):
+            self.known(path, side, self.use_case.metrics)
+            if side in trail:
+                self.refuse(path, f"found a cycle: {' → '.join([*trail, side])}.")
+            target = self.use_case.metrics[side]
+            if target.ratio is not None:
+                for part in ("numerator", "denominator"):
+                    inner = getattr(target.ratio, part)
+                    if isinstance(inner, str):
+                        self._side(f"metrics.{side}.ratio.{part}", inner, (*trail, side))
+                self.refuse(path, f"found '{side}', which is a ratio itself; accepted are counts, sums and attributes.")
+            side = target
+        elif side.kind != "ratio":
+            self._metric(path, side, trail)
+        if side.kind not in ("count", "count_distinct", "sum", "attribute"):
+            self.refuse(path, f"found the kind '{side.kind}'; accepted are count, count_distinct, sum and attribute.")
+
+    def _roles(self) -> None:
+        use_case = self.use_case
+        self.known("north_star.metric", use_case.north_star.metric, use_case.metrics)
+        seen = {use_case.north_star.metric: "north_star"}
+        for role, items in (("inputs", use_case.inputs), ("counter_metrics", use_case.counter_metrics)):
+            for position, item in enumerate(items):
+                path = f"{role}.{position}"
+                self.known(f"{path}.metric", item.metric, use_case.metrics)
+                if item.metric in seen:
+                    self.refuse(f"{path}.metric", f"'{item.metric}' already has a role in {seen[item.metric]}.")
+                seen[item.metric] = role
+        for position, item in enumerate(use_case.inputs):
+            if item.drives is not None:
+                self.known(f"inputs.{position}.drives", item.drives, seen)
+        self._input_cycle()
+        for position, counter in enumerate(use_case.counter_metrics):
+            self.known(f"counter_metrics.{position}.protects", counter.protects, seen)
+
+    def _input_cycle(self) -> None:
+        drives = {item.metric: item.drives for item in self.use_case.inputs if item.drives}
+        for start in drives:
+            trail, current = [start], drives.get(start)
+            while current is not None:
+                if current in trail:
+                    self.refuse("inputs", f"found a cycle of drives: {' → '.join([*trail, current])}.")
+                trail.append(current)
+                current = drives.get(current)
+
+
+def _overlap(a: Source, b: Source) -> bool:
+    starts_in_time = a.since is None or b.until is None or a.since < b.until
+    return starts_in_time and (b.since is None or a.until is None or b.since < a.until)
