@@ -59,8 +59,6 @@ def events(week: Week, when: Timeline, counts: dict[str, int]) -> list[Rows]:
 def _names_sent(week: Week, when: Timeline, account: Ints) -> tuple[Bools, Bools]:
     """Which rows are sent under the old name, and which under the new one; both in the dual run."""
     everyone = np.ones(len(account), dtype=np.bool_)
-    if when.cut_over is None:
-        return ~everyone, everyone
     if week.index < when.cut_over:
         return everyone, ~everyone
     if when.in_dual_run(week.index):

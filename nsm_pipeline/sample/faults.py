@@ -76,7 +76,7 @@ def redeliver(path: Path, landing: Path, period: Period) -> None:
 
 def incidents(when: Timeline) -> tuple[Incident, ...]:
     """Everything that was done on purpose, in order of weeks; empty for histories without room."""
-    if when.cut_over is None or when.outage is None or when.bad_rows is None:
+    if when.outage is None or when.bad_rows is None:
         return ()
     if when.truncated is None or when.conflicting is None or when.redelivered is None:
         return ()
@@ -111,4 +111,5 @@ def incidents(when: Timeline) -> tuple[Incident, ...]:
             f"The delivery of {when.bad_rows} contains five rows that cannot be accepted.",
         ),
     ]
-    return tuple(Incident(when.monday(week), kind, text) for week, kind, text in sorted(told))
+    inside = sorted(one for one in told if 0 < one[0] < when.weeks)
+    return tuple(Incident(when.monday(week), kind, text) for week, kind, text in inside)

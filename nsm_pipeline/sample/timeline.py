@@ -20,6 +20,7 @@ JSONL_WEEKS = 2
 CSV_WEEKS = 4
 ROOM_FOR_INCIDENTS = 12  # weeks, with
 ROWS_FOR_INCIDENTS = 50  # rows each: a listed incident must be there to be found
+RENAME = date(2026, 1, 5)  # the packaged CI playbook knows this Monday
 DUAL_RUN_WEEKS = 2
 HOLIDAY_VOLUME = 0.65
 SUMMER_DIP = 0.05
@@ -46,12 +47,13 @@ class Timeline:
     """Weeks 0 … ``weeks`` - 1 from ``first_week``; the last one ends on ``as_of``, a Thursday.
 
     The incident weeks are indices, and None when the history is too short or too thin for incidents.
+    ``cut_over`` is the week of the rename counted from the first one; it may lie outside the history.
     """
 
     weeks: int
     first_week: date
     as_of: date
-    cut_over: int | None
+    cut_over: int
     outage: int | None
     truncated: int | None
     conflicting: int | None
@@ -70,7 +72,7 @@ class Timeline:
         return week / max(1, self.weeks - 1)
 
     def in_dual_run(self, week: int) -> bool:
-        return self.cut_over is not None and self.cut_over <= week < self.cut_over + DUAL_RUN_WEEKS
+        return self.cut_over <= week < self.cut_over + DUAL_RUN_WEEKS
 
     def season(self, week: int) -> float:
         """Volume of the week relative to an ordinary one: holidays and the summer dip."""
@@ -108,17 +110,16 @@ def timeline(spec: SampleSpec) -> Timeline:
     """The calendar of a spec, incidents placed relative to the span."""
     last = utc_week(spec.end)
     first = last - timedelta(weeks=spec.weeks - 1)
-    cut_over = outage = truncated = conflicting = redelivered = bad_rows = None
+    cut_over = (RENAME - first).days // 7
+    outage = truncated = conflicting = redelivered = bad_rows = None
 
     def holiday(week: int) -> bool:
         return is_holiday_week(first + timedelta(weeks=week))
 
     if spec.weeks >= ROOM_FOR_INCIDENTS and spec.events >= ROWS_FOR_INCIDENTS * spec.weeks:
         newest = spec.weeks - JSONL_WEEKS - 1
-        cut_over = _nearest(spec.weeks * 0.55, newest - DUAL_RUN_WEEKS, lambda w: not (holiday(w) or holiday(w + 1)))
         dual_run = range(cut_over, cut_over + DUAL_RUN_WEEKS)
         outage = _nearest(spec.weeks * 0.8, newest, lambda w: not holiday(w) and w not in dual_run)
-        # These three lie in the Parquet weeks, before the cut-over, so that every dual-run pair is whole.
         truncated = round(spec.weeks * 0.18)
         conflicting = round(spec.weeks * 0.28)
         redelivered = round(spec.weeks * 0.36)

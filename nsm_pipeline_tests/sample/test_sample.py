@@ -19,7 +19,7 @@ import pytest
 
 from nsm_pipeline.sample import SampleClash, SampleSpec, SampleSummary, write_sample
 
-SPEC = SampleSpec(weeks=20, accounts=80, events=30_000, seed=11)
+SPEC = SampleSpec(weeks=20, accounts=80, events=30_000, seed=11, end=date(2026, 3, 1))
 CUT_OFF = "events_part2.parquet"
 COLUMNS = {"event_id", "event_name", "occurred_at", "received_at", "account_id", "user_id", "properties"}
 CI_OLD, CI_NEW = "ci_pipeline_done", "pipeline.finished"
@@ -439,13 +439,13 @@ def test_impossible_specs_are_refused(fields: dict[str, int]) -> None:
 
 def test_record_and_settings(sample: Sample, tmp_path: Path) -> None:
     told = json.loads((sample.home / "sample.json").read_text())
-    assert told["spec"] == {"weeks": 20, "accounts": 80, "events": 30000, "seed": 11, "end": "2026-06-28"}
+    assert told["spec"] == {"weeks": 20, "accounts": 80, "events": 30000, "seed": 11, "end": "2026-03-01"}
     assert [i["kind"] for i in told["incidents"]] == [i.kind for i in sample.summary.incidents]
     assert {i["kind"] for i in told["incidents"]} == {
         *("rename", "outage", "bad_file", "bad_rows", "redelivered", "conflicting_ids")
     }
     settings = sample.home / "playbook/settings.yaml"
-    assert settings.read_text() == "company: Example Forge\nas_of: 2026-06-25\n"
+    assert settings.read_text() == "company: Example Forge\nas_of: 2026-02-26\n"
 
     (tmp_path / "playbook").mkdir()
     (tmp_path / "playbook/settings.yaml").write_text("company: Ours\n")
