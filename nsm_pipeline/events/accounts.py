@@ -8,16 +8,15 @@ created_on (date), and any further column as text. One row per account.
 
 from __future__ import annotations
 
-import csv
-import re
 from datetime import date
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from nsm_pipeline.events.csv_rows import csv_table
+from nsm_pipeline.events.files import UnusableFile, check_whole
 from nsm_pipeline.events.ledger import Content, Ledger
-from nsm_pipeline.events.reading import UnusableFile, check_whole
 from nsm_pipeline.lake import Lake, digest
 from nsm_pipeline.weeks import WEEK
 
@@ -64,20 +63,20 @@ def settle(lake: Lake, ledger: Ledger) -> None:
     """One table per as_of day over its files; of several rows of one account the first path's first row stays."""
     by_day: dict[date, list[str]] = {}
     for content_id in ledger.active("accounts"):
-        as_of = ledger.contents[content_id].as_of
-        assert as_of is not None
-        by_day.setdefault(as_of, []).append(content_id)
+        if (as_of := ledger.contents[content_id].as_of) is not None:
+            by_day.setdefault(as_of, []).append(content_id)
     snapshots: dict[date, str] = {}
     for as_of, contents in sorted(by_day.items()):
         fingerprint = digest(contents)
         if not lake.exists("accounts", as_of, fingerprint):
             tables = [lake.read("landed_accounts", content_id) for content_id in contents]
             whole = pa.concat_tables(tables, promote_options="default")
-            seen: set[str] = set()
-            keep = [not (account in seen or seen.add(account)) for account in whole["account_id"].to_pylist()]  # type: ignore[func-returns-value]
-            table = whole.filter(pa.array(keep, pa.bool_())).sort_by("account_id")
+            first: dict[str, int] = {}
+            for place, account in enumerate(whole["account_id"].to_pylist()):
+                first.setdefault(account, place)
+            table = whole.take(pa.array(first.values(), pa.int64())).sort_by("account_id")
             lake.write(table, fingerprint, "accounts", as_of, fingerprint)
-            _count_repeated(lake, ledger, contents)
+        _count_repeated(lake, ledger, contents)
         snapshots[as_of] = fingerprint
     ledger.snapshots = snapshots
 
@@ -100,31 +99,33 @@ def snapshot_of(ledger: Ledger, week: date) -> tuple[date, str] | None:
     return chosen, ledger.snapshots[chosen]
 
 
+def day_folder(file: Path) -> str | None:
+    """The innermost folder `as_of=…` that a file lies in."""
+    return next((part for part in reversed(file.parts[:-1]) if part.startswith("as_of=")), None)
+
+
 def _as_of(file: Path) -> date:
-    for part in reversed(file.parts):
-        if match := re.fullmatch(r"as_of=(.+)", part):
-            try:
-                return date.fromisoformat(match[1])
-            except ValueError:
-                raise UnusableFile(f"found the folder '{part}'; as_of=YYYY-MM-DD is needed") from None
-    raise UnusableFile("lies in no folder as_of=YYYY-MM-DD, so its day is unknown")
+    folder = day_folder(file)
+    if folder is None:
+        raise UnusableFile("lies in no folder as_of=YYYY-MM-DD, so its day is unknown")
+    try:
+        return date.fromisoformat(folder.removeprefix("as_of="))
+    except ValueError:
+        raise UnusableFile(f"found the folder '{folder}'; as_of=YYYY-MM-DD is needed") from None
 
 
 def _rows(file: Path) -> tuple[list[str], list[dict[str, object] | None]]:
+    """Column names and rows of a file; None for a row that has not the header's fields."""
     if file.name.endswith(".parquet"):
         try:
             table = pq.read_table(file, partitioning=None)
-        except (pa.ArrowInvalid, OSError) as error:
+        except (pa.ArrowException, OSError) as error:
             raise UnusableFile(f"unreadable: {str(error).splitlines()[0]}") from None
         return table.column_names, list(table.to_pylist())
     if not file.name.endswith(".csv"):
         raise UnusableFile(f"unknown format '{file.name}'; accepted endings: .parquet, .csv")
-    with file.open(encoding="utf-8-sig", errors="replace", newline="") as opened:
-        reader = csv.reader(opened)
-        header = next(reader, [])
-        return header, [
-            dict(zip(header, row, strict=True)) if len(row) == len(header) else None for row in reader if row
-        ]
+    header, rows = csv_table(file)
+    return header, [dict(zip(header, row, strict=True)) if len(row) == len(header) else None for row in rows]
 
 
 def _typed(row: dict[str, object] | None, extras: list[str], names: list[str]) -> tuple[dict[str, object], str | None]:

@@ -158,7 +158,8 @@ def _losers(engine: Engine, parts: list[Part], touched: pa.Table | None) -> pa.T
     )
     ranked = _query(
         engine,
-        """SELECT parts.week, id_hash, parts.content, row, content_hash = first_value(content_hash) OVER same_id AS equal,
+        """SELECT parts.week, id_hash, parts.content, row,
+            content_hash = first_value(content_hash) OVER same_id AS equal,
             file, first_value(file) OVER same_id AS winner_file, first_value(row) OVER same_id AS winner_row,
             row_number() OVER same_id AS place
         FROM candidates JOIN parts USING (file)

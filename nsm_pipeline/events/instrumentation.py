@@ -27,7 +27,7 @@ LANDED = {
 IBIS_TYPES = {"string": "string", "integer": "int64", "number": "float64", "boolean": "boolean", "date": "date"}
 
 
-@ibis.udf.scalar.builtin(name="json_extract_string")
+@ibis.udf.scalar.builtin(name="json_extract_string")  # type: ignore[untyped-decorator]
 def json_text(document: str, pointer: str) -> str:  # type: ignore[empty-body]
     """DuckDB's `json_extract_string`: the text at a JSON pointer, null where there is none."""
 
@@ -150,7 +150,7 @@ class Mapping:
         )  # fmt: skip
 
     def _reconcile(self, rows: ir.Table) -> ir.Table:
-        """Drop a copy where a more preferred source has sent the same fact; rows of one source never drop each other."""
+        """Drop a copy where a more preferred source sent the same fact; rows of one source never drop each other."""
         names = self.reconciled()
         if not names:
             return rows

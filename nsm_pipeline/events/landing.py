@@ -1,45 +1,29 @@
 """Ingest: what is new in the landing zone becomes landed rows by UTC week, quarantine and a ledger entry.
 
-What belongs here: scanning, row validity, writing landed parts. What does not: file formats (`reading`),
-which row of an event_id wins (`duplicates`).
-
-Landed parts lie at `landed_events/<UTC Monday>/<content>.parquet`: named by content, so that writing one
-again after a kill changes nothing, and by UTC week, so that no setting of the playbook moves them.
+What belongs here: scanning, what a path delivers, the ledger. What does not: file formats (`reading`), a file's
+rows (`landed`), which row of an event_id wins (`duplicates`).
 """
 
 from __future__ import annotations
 
 import hashlib
 import shutil
-import uuid
-from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import date
 from pathlib import Path
 
 import duckdb
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from nsm_pipeline.engines.duckdb import Engine
 from nsm_pipeline.events import accounts, duplicates
+from nsm_pipeline.events.files import UnusableFile, suffix_of
+from nsm_pipeline.events.landed import land
 from nsm_pipeline.events.ledger import Content, Delivery, Kind, Ledger
-from nsm_pipeline.events.reading import UnusableFile, open_source
 from nsm_pipeline.home import Home
 from nsm_pipeline.lake import Lake
 from nsm_pipeline.weeks import Calendar
 
 FOLDERS: dict[str, Kind] = {"usage_events": "events", "accounts": "accounts"}
-QUARANTINE = pa.schema(
-    [
-        ("row_number", pa.int64()),
-        ("week", pa.date32()),
-        ("occurred_at", pa.timestamp("us")),
-        ("reason", pa.string()),
-        ("raw", pa.string()),
-    ]
-)
 OnFile = Callable[[int, int, str], None]
 
 
@@ -125,7 +109,7 @@ def _read(home: Home, engine: Engine, ledger: Ledger, new: list[Arrival]) -> Ite
     def work(connection: duckdb.DuckDBPyConnection, arrival: Arrival) -> tuple[Arrival, str, Content]:
         file = home.landing / arrival.path
         try:
-            content_id = _content_id(file)
+            content_id = _content_id(file, arrival)
             known = ledger.contents.get(content_id)
             content = known or _read_content(connection, lake, file, content_id, arrival)
             grown = _signature(file) != arrival.signature
@@ -154,9 +138,17 @@ def _read_content(
         return Content(kind=arrival.kind, bytes=file.stat().st_size, problem=str(error))
 
 
-def _content_id(file: Path) -> str:
+def _content_id(file: Path, arrival: Arrival) -> str:
+    """Digest of the bytes and of how they are read: the same bytes under another ending, or another day's folder of
+    accounts, are another content."""
     with file.open("rb") as opened:
-        return hashlib.file_digest(opened, "sha256").hexdigest()[:20]
+        read = hashlib.file_digest(opened, "sha256")
+    if arrival.kind == "accounts":
+        how = f"accounts {accounts.day_folder(file)} {file.suffix}"
+    else:
+        how = f"events {(suffix_of(file) or file.suffix).replace('.ndjson', '.jsonl')}"
+    read.update(how.encode())
+    return read.hexdigest()[:20]
 
 
 def _deliver(ledger: Ledger, arrival: Arrival, content_id: str, content: Content) -> None:
@@ -180,106 +172,3 @@ def _resolve_first_week(lake: Lake, ledger: Ledger, calendar: Calendar) -> None:
     files = [str(lake.file("landed_events", *part)) for part in ledger.parts((week,))]
     (first,) = duckdb.sql("SELECT min(occurred_at) FROM read_parquet($files)", params={"files": files}).fetchall()[0]
     ledger.first_week = calendar.week_of_day(calendar.local_day(first))
-
-
-def land(connection: duckdb.DuckDBPyConnection, lake: Lake, file: Path, content_id: str) -> Content:
-    """Type and check every row of a file; write valid rows by UTC week and the others to quarantine.
-
-    Raises UnusableFile where the file as a whole can't be read; nothing of it is landed then.
-    """
-    open_source(connection, file)
-    connection.execute(_typed(connection))
-    counts = connection.execute("SELECT count(*), count(reason) FROM typed").fetchone()
-    assert counts is not None
-    rows, quarantined = counts
-    parts = _write_parts(connection, lake, content_id) if rows > quarantined else {}
-    kept_aside = _write_quarantine(connection, lake, content_id, parts) if quarantined else {}
-    connection.execute("DROP TABLE typed")
-    return Content(
-        kind="events",
-        bytes=file.stat().st_size,
-        rows=rows,
-        quarantined=sum(kept_aside.values()),
-        parts=parts,
-        quarantined_by_week={week: count for week, count in kept_aside.items() if week is not None},
-    )
-
-
-def _typed(connection: duckdb.DuckDBPyConnection) -> str:
-    types = dict(
-        connection.execute("SELECT column_name, data_type FROM duckdb_columns() WHERE table_name = 'source'").fetchall()
-    )
-
-    def instant(name: str) -> str:
-        if types[name] == "TIMESTAMP":
-            return name
-        # A plain TIMESTAMP cast drops a zone offset silently, and the zoned one is slow: use it only where
-        # there is an offset. Words like 'epoch' and 'infinity' are no times.
-        return f"""CASE WHEN {name} < '0' OR {name} >= ':' THEN NULL
-            WHEN ends_with({name}, 'Z') THEN try_cast({name} AS TIMESTAMP)
-            ELSE timezone('UTC', try_cast({name} AS TIMESTAMPTZ)) END"""
-
-    return f"""CREATE OR REPLACE TEMP TABLE typed AS
-        WITH parsed AS (SELECT row_number, event_id, event_name, account_id, nullif(user_id, '') AS user_id, properties,
-            problem, {instant("occurred_at")} AS occurred, {instant("received_at")} AS received,
-            occurred_at IS NOT NULL AND occurred_at::VARCHAR <> '' AS has_occurred,
-            received_at IS NOT NULL AND received_at::VARCHAR <> '' AS has_received FROM source)
-        SELECT row_number::INTEGER AS row_number, event_id, hash(event_id) AS id_hash,
-            hash(event_name, occurred, account_id, user_id, properties) AS content_hash, event_name,
-            occurred AS occurred_at, received AS received_at, account_id, user_id, properties,
-            date_trunc('week', occurred)::DATE AS week,
-            CASE WHEN problem IS NOT NULL THEN problem
-                WHEN trim(coalesce(event_id, '')) = '' THEN 'event_id is missing'
-                WHEN trim(coalesce(event_name, '')) = '' THEN 'event_name is missing'
-                WHEN trim(coalesce(account_id, '')) = '' THEN 'account_id is missing'
-                WHEN NOT has_occurred THEN 'occurred_at is missing'
-                WHEN occurred IS NULL THEN 'occurred_at is not a time'
-                WHEN occurred < TIMESTAMP '2000-01-01' OR occurred >= TIMESTAMP '2200-01-01'
-                    THEN 'occurred_at is not between 2000 and 2200'
-                WHEN has_received AND received IS NULL THEN 'received_at is not a time'
-                WHEN properties IS NULL THEN NULL
-                WHEN NOT json_valid(properties) THEN 'properties are not readable as JSON'
-                WHEN json_type(properties) = 'NULL' THEN NULL
-                WHEN json_type(properties) <> 'OBJECT' THEN 'properties are not an object'
-            END AS reason
-        FROM parsed"""
-
-
-def _write_parts(connection: duckdb.DuckDBPyConnection, lake: Lake, content_id: str) -> dict[date, int]:
-    weeks = connection.execute(
-        "SELECT week, count(*) FROM typed WHERE reason IS NULL GROUP BY week ORDER BY week"
-    ).fetchall()
-    staging = lake.root / ".staging" / f"{content_id}-{uuid.uuid4().hex}"
-    staging.mkdir(parents=True)
-    connection.execute(
-        """COPY (SELECT * EXCLUDE (reason) FROM typed WHERE reason IS NULL) TO $folder
-        (FORMAT parquet, PARTITION_BY (week), COMPRESSION lz4_raw, PARQUET_VERSION v2)""",
-        {"folder": str(staging)},
-    )
-    parts: dict[date, int] = {}
-    for week, _ in weeks:
-        (written,) = (staging / f"week={week}").iterdir()
-        # Counted from what was written, not from what was to be written: the row identity rests on it.
-        parts[week] = pq.read_metadata(written).num_rows
-        target = lake.file("landed_events", week, content_id)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        written.replace(target)
-    shutil.rmtree(staging)
-    return parts
-
-
-def _write_quarantine(
-    connection: duckdb.DuckDBPyConnection, lake: Lake, content_id: str, parts: dict[date, int]
-) -> Counter[date | None]:
-    """Rows that can't be used, with reason and raw text. A row without a readable time counts for the week in
-    which most of its file's rows lie, so that no week's share of quarantined rows leaves it out."""
-    usual = min(parts, key=lambda week: (-parts[week], week), default=None)
-    found = connection.execute(
-        """SELECT typed.row_number::BIGINT AS row_number, coalesce(typed.week, $usual::DATE) AS week,
-            typed.occurred_at, typed.reason, source.raw
-        FROM typed JOIN source USING (row_number) WHERE typed.reason IS NOT NULL ORDER BY typed.row_number""",
-        {"usual": usual},
-    )
-    rows = found.to_arrow_table().cast(QUARANTINE)
-    lake.write(rows, content_id, "quarantined_events", content_id)
-    return Counter(rows["week"].to_pylist())

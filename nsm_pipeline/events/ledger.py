@@ -35,8 +35,8 @@ class Delivery(Record):
 class Content(Record):
     """What one file content held. `problem` is set where it was set aside as a whole.
 
-    `parts`: landed rows per UTC week; `quarantined_by_week`: quarantined rows per UTC week; `duplicates`, `conflicts`: of them, rows that lost to another row
-    of the same event_id (equal content, other content).
+    `parts`: landed rows per UTC week; `quarantined_by_week`: quarantined rows per UTC week; `duplicates`,
+    `conflicts`: of the landed rows, those that lost to another row of the same event_id (equal, other content).
     """
 
     kind: Kind

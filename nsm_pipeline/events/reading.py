@@ -1,79 +1,34 @@
 """One landing file → a DuckDB view `source` of untyped rows: formats, and what makes a whole file unusable.
 
-What belongs here: Parquet, JSON lines, CSV, gzip; completeness of a file. What does not: what makes a row
-valid, or where it goes (`landing`).
+What belongs here: Parquet and JSON lines. What does not: CSV (`csv_rows`), a file's completeness (`files`),
+what makes a row valid or where it goes (`landing`).
 
 `source` has one row per row of the file: row_number (from 1; a JSON line's is its line), event_id, event_name,
 occurred_at, received_at (text, or TIMESTAMP as the file has it), account_id, user_id, properties (JSON text),
-problem (text where the row is unreadable, else null), raw (text of the row; null in Parquet).
+problem (text where the row is unreadable, else null), raw (text of the row; JSON of it in Parquet).
 """
 
 from __future__ import annotations
 
-import csv
-import gzip
-import io
 import json
-import zlib
-from collections.abc import Iterator
 from pathlib import Path
 
 import duckdb
 import pyarrow as pa
 
-from nsm_pipeline.errors import nearest
-
-REQUIRED = ("event_id", "event_name", "occurred_at", "account_id")
-OPTIONAL = ("user_id", "received_at")
-KNOWN = (*REQUIRED, *OPTIONAL, "properties")
-EVENT_SUFFIXES = (".parquet", ".jsonl", ".ndjson", ".csv", ".jsonl.gz", ".ndjson.gz", ".csv.gz")
-CSV_BATCH = 50_000
-csv.field_size_limit(1 << 27)
-
-
-class UnusableFile(Exception):
-    """The file as a whole can't be used now; the message is the reason kept in the ledger."""
-
-
-def suffix_of(path: Path) -> str | None:
-    """The accepted ending of a file's name, None for a name that is not taken."""
-    return next(
-        (suffix for suffix in sorted(EVENT_SUFFIXES, key=len, reverse=True) if path.name.endswith(suffix)), None
-    )
-
-
-def check_whole(path: Path) -> None:
-    """Raise UnusableFile for a file that is empty, cut off or not of the format its name says."""
-    if path.stat().st_size == 0:
-        raise UnusableFile("the file is empty")
-    if path.name.endswith(".gz"):
-        _check_gzip(path)
-    elif path.name.endswith(".parquet"):
-        with path.open("rb") as file:
-            head = file.read(4)
-            file.seek(-min(4, path.stat().st_size), io.SEEK_END)
-            if head != b"PAR1":
-                raise UnusableFile("not a Parquet file: it does not start with PAR1")
-            if file.read(4) != b"PAR1":
-                raise UnusableFile(
-                    "truncated: the Parquet footer is missing; the file is cut off or still being written"
-                )
-
-
-def _check_gzip(path: Path) -> None:
-    decoder = zlib.decompressobj(wbits=31)
-    try:
-        with path.open("rb") as file:
-            while chunk := file.read(1 << 20):
-                while chunk:
-                    decoder.decompress(chunk)
-                    chunk = decoder.unused_data
-                    if chunk:  # a gzip file may hold several members one after another
-                        decoder = zlib.decompressobj(wbits=31)
-    except zlib.error as error:
-        raise UnusableFile(f"not readable as gzip: {error}") from None
-    if not decoder.eof:
-        raise UnusableFile("truncated: the gzip stream ends early; the file is cut off or still being written")
+from nsm_pipeline.events.csv_rows import open_csv
+from nsm_pipeline.events.files import (
+    EVENT_SUFFIXES,
+    KNOWN,
+    OPTIONAL,
+    REQUIRED,
+    UnusableFile,
+    check_last_line,
+    check_whole,
+    open_bytes,
+    require_columns,
+    suffix_of,
+)
 
 
 def open_source(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
@@ -86,17 +41,11 @@ def open_source(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
         if suffix == ".parquet":
             _open_parquet(connection, path)
         elif suffix.startswith(".csv"):
-            _open_csv(connection, path)
+            open_csv(connection, path)
         else:
             _open_json_lines(connection, path)
     except duckdb.Error as error:
         raise UnusableFile(f"unreadable: {str(error).splitlines()[0][:300]}") from None
-
-
-def _require(columns: list[str]) -> None:
-    for name in REQUIRED:
-        if name not in columns:
-            raise UnusableFile(f"has no column '{name}'; {nearest(name, columns).replace('Accepted', 'Its columns')}")
 
 
 def _quoted(name: str) -> str:
@@ -107,7 +56,7 @@ def _open_parquet(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
     relation = connection.read_parquet(str(path), file_row_number=True)
     types = dict(zip(relation.columns, map(str, relation.types), strict=True))
     types.pop("file_row_number")
-    _require(list(types))
+    require_columns(list(types))
 
     def text(name: str) -> str:
         return f"{_quoted(name)}::VARCHAR" if name in types else "NULL::VARCHAR"
@@ -124,7 +73,10 @@ def _open_parquet(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
         properties = "properties" if types["properties"] in ("VARCHAR", "JSON") else "to_json(properties)"
     if extras := [name for name in types if name not in KNOWN]:
         packed = ", ".join(f"{_quoted(name)} := {_quoted(name)}" for name in extras)
-        properties = f"json_merge_patch(to_json(struct_pack({packed})), coalesce({properties}, '{{}}')::JSON)"
+        # A broken object is left as it is, for the row's own check.
+        properties = f"""CASE WHEN json_valid(coalesce({properties}, '{{}}')) THEN json_merge_patch(
+            to_json(struct_pack({packed})), try_cast(coalesce({properties}, '{{}}') AS JSON))::VARCHAR
+            ELSE {properties} END"""
     everything = ", ".join(f"{_quoted(name)} := {_quoted(name)}" for name in types)
     relation.select(
         f"""file_row_number + 1 AS row_number, {text("event_id")} AS event_id, {text("event_name")} AS event_name,
@@ -136,7 +88,7 @@ def _open_parquet(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
 
 
 def _open_json_lines(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
-    _check_last_line(path)
+    check_last_line(path)
     lines = """CREATE OR REPLACE TEMP TABLE lines AS SELECT row_number() OVER () AS row_number, line, false AS damaged
         FROM read_csv(?, columns = {'line': 'VARCHAR'}, delim = '\x01', quote = '', escape = '', header = false,
         auto_detect = false, max_line_size = 67108864, parallel = false)"""
@@ -171,31 +123,9 @@ def _open_json_lines(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
     )
 
 
-def _check_last_line(path: Path) -> None:
-    """A last line without its end that does not parse means: cut off, or still being written."""
-    last = b""
-    with _open_bytes(path) as file:
-        if not path.name.endswith(".gz"):
-            file.seek(max(0, path.stat().st_size - (1 << 24)))
-        while chunk := file.read(1 << 20):
-            last = chunk if b"\n" in chunk else last + chunk
-            last = last if last.endswith(b"\n") else last[last.rfind(b"\n") + 1 :]
-    if not last.endswith(b"\n"):
-        try:
-            json.loads(last)
-        except ValueError:
-            raise UnusableFile(
-                "truncated: the last line ends early; the file is cut off or still being written"
-            ) from None
-
-
-def _open_bytes(path: Path) -> io.BufferedIOBase:
-    return gzip.open(path, "rb") if path.name.endswith(".gz") else path.open("rb")  # type: ignore[return-value]
-
-
 def _decode_lines(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
     numbers, lines, damaged = [], [], []
-    with _open_bytes(path) as file:
+    with open_bytes(path) as file:
         for number, raw in enumerate(file, start=1):
             text = raw.decode("utf-8", errors="replace")
             numbers.append(number)
@@ -205,88 +135,3 @@ def _decode_lines(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
     connection.register("decoded", table)
     connection.execute("CREATE OR REPLACE TEMP TABLE lines AS FROM decoded")
     connection.unregister("decoded")
-
-
-def _open_csv(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
-    """CSV through Python's reader: exact row numbers and raw text for rows with too many or few fields."""
-    schema = pa.schema([("row_number", pa.int64()), *((name, pa.string()) for name in (*KNOWN, "problem", "raw"))])
-    reader = pa.RecordBatchReader.from_batches(schema, _csv_batches(path, schema))
-    connection.register("csv_rows", reader)
-    try:
-        connection.execute("CREATE OR REPLACE TEMP TABLE csv_source AS FROM csv_rows")
-    except duckdb.Error:
-        list(_csv_batches(path, schema))  # says by itself what is wrong with the file, if anything is
-        raise
-    finally:
-        connection.unregister("csv_rows")
-    connection.execute("CREATE OR REPLACE TEMP VIEW source AS FROM csv_source")
-
-
-def _csv_batches(path: Path, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
-    with io.TextIOWrapper(_open_bytes(path), encoding="utf-8-sig", errors="replace", newline="") as file:
-        tail = _Tail(file)
-        reader = csv.reader(tail, strict=True)
-        try:
-            header = next(reader)
-            _require(header)
-            batch: list[dict[str, object]] = []
-            for number, fields in enumerate((row for row in reader if row), start=1):
-                row = _csv_row(header, fields)
-                batch.append({"row_number": number, **row})
-                if len(batch) == CSV_BATCH:
-                    yield pa.RecordBatch.from_pylist(batch[:-1], schema)
-                    batch = batch[-1:]
-            if batch and not tail.ended and str(batch[-1]["problem"] or "").startswith("has "):
-                raise UnusableFile("truncated: the last line ends early; the file is cut off or still being written")
-        except csv.Error as error:
-            kind = "truncated: " if "end of data" in str(error) else ""
-            raise UnusableFile(f"{kind}not readable as CSV near line {reader.line_num}: {error}") from None
-        yield pa.RecordBatch.from_pylist(batch, schema)
-
-
-class _Tail:
-    """Lines of a text file, remembering whether the last one had its end."""
-
-    def __init__(self, file: io.TextIOBase) -> None:
-        self.file, self.ended = file, True
-
-    def __iter__(self) -> Iterator[str]:
-        for line in self.file:
-            self.ended = line.endswith(("\n", "\r"))
-            yield line
-
-
-def _csv_row(header: list[str], fields: list[str]) -> dict[str, object]:
-    row: dict[str, object] = dict.fromkeys(("properties", *REQUIRED, *OPTIONAL, "problem", "raw"))
-    if len(fields) != len(header) or any("\ufffd" in value for value in fields):
-        count = f"has {len(fields)} fields where the header has {len(header)}"
-        row["problem"] = count if len(fields) != len(header) else "not UTF-8 text"
-        row["raw"] = _csv_text(fields)
-        return row
-    extras: dict[str, object] = {}
-    for name, value in zip(header, fields, strict=True):
-        if name in KNOWN:
-            row[name] = value or None
-        elif value:
-            extras[name] = value
-    if extras:
-        row["properties"] = _merged(extras, row["properties"])
-    row["raw"] = _csv_text(fields)
-    return row
-
-
-def _merged(extras: dict[str, object], properties: object) -> str | None:
-    """Further columns and the `properties` object as one; a broken object is left for the row's own check."""
-    if properties is None:
-        return json.dumps(extras)
-    try:
-        inner = json.loads(str(properties))
-    except ValueError:
-        return str(properties)
-    return json.dumps({**extras, **inner}) if isinstance(inner, dict) else str(properties)
-
-
-def _csv_text(fields: list[str]) -> str:
-    text = io.StringIO()
-    csv.writer(text, lineterminator="").writerow(fields)
-    return text.getvalue()

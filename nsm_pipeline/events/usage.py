@@ -14,9 +14,11 @@ from collections.abc import Mapping as MappingOf
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from pathlib import Path
+from threading import Lock
 
 import duckdb
 import ibis
+import ibis.expr.types as ir
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -54,7 +56,9 @@ class UsageStep:
     lake: Lake
     ledger: Ledger
     playbook: Playbook
-    _sql: dict[str, str] = field(default_factory=dict)
+    _sql: dict[str, tuple[str, str, str]] = field(default_factory=dict)
+    _mapped_sql: dict[str, str] = field(default_factory=dict)
+    _compiling: Lock = field(default_factory=Lock)
     _mappings: dict[tuple[str, date], Mapping] = field(default_factory=dict)
     _definitions: dict[tuple[str, date], object] = field(default_factory=dict)
     _active: dict[str, str] | None = None
@@ -122,7 +126,7 @@ class UsageStep:
     def run(self, connection: duckdb.DuckDBPyConnection, week: date, only: frozenset[str]) -> dict[str, int]:
         """Build the week's tables for the use cases (and 'evidence') named in `only`. Returns rows by use case."""
         self._open_landed(connection, week)
-        self._open_snapshot(connection, week)
+        connection.register("snapshot", self.snapshot(connection, week))
         rows = {}
         for name, use_case in self.playbook.use_cases.items():
             if name in only:
@@ -137,8 +141,8 @@ class UsageStep:
         columns = "event_name, occurred_at, received_at, account_id, user_id, properties"
         if not parts:
             connection.execute(
-                """CREATE OR REPLACE TEMP TABLE landed (week DATE, event_name VARCHAR, occurred_at TIMESTAMP, received_at TIMESTAMP,
-                account_id VARCHAR, user_id VARCHAR, properties VARCHAR)"""
+                """CREATE OR REPLACE TEMP TABLE landed (week DATE, event_name VARCHAR, occurred_at TIMESTAMP,
+                received_at TIMESTAMP, account_id VARCHAR, user_id VARCHAR, properties VARCHAR)"""
             )
             return
         start, end = self.playbook.calendar.bounds(week)
@@ -163,7 +167,8 @@ class UsageStep:
             parameters,
         )
 
-    def _open_snapshot(self, connection: duckdb.DuckDBPyConnection, week: date) -> None:
+    def snapshot(self, connection: duckdb.DuckDBPyConnection, week: date) -> pa.Table:
+        """Accounts as the week sees them: account_id, is_internal and the typed attributes."""
         attributes = self.playbook.attributes()
         table = STANDARD.empty_table()
         if (chosen := snapshot_of(self.ledger, week)) is not None:
@@ -175,7 +180,7 @@ class UsageStep:
             sql_type = {"string": "VARCHAR", "integer": "BIGINT", "number": "DOUBLE", "boolean": "BOOLEAN"}[kind]
             typed = connection.execute(f"SELECT try_cast(value AS {sql_type}) AS value FROM attribute").to_arrow_table()
             table = table.set_column(table.column_names.index(name), name, typed["value"])
-        connection.register("snapshot", table.select(["account_id", "is_internal", *attributes]))
+        return table.select(["account_id", "is_internal", *attributes])
 
     def _write_use_case(self, connection: duckdb.DuckDBPyConnection, use_case: UseCase, week: date) -> int:
         name = use_case.use_case
@@ -199,39 +204,50 @@ class UsageStep:
     def _compiled(self, mapping: Mapping, use_case: UseCase, week: date) -> tuple[str, str, str]:
         """SQL for usage events, their quality and dual-run copies: compiled once per mapping, not per week."""
         key = digest(use_case.use_case, self._definitions.get((use_case.use_case, week)) or mapping.definition())
-        if key not in self._sql:
-            landed = ibis.table(LANDED, name="landed")
-            attributes = self.playbook.attributes()
-            snapshot_schema = {"account_id": "string", "is_internal": "boolean"}
-            snapshot_schema |= {name: IBIS_TYPES[kind] for name, kind in attributes.items()}
-            snapshot = ibis.table(snapshot_schema, name="snapshot")
-            usage = mapping.usage_events(landed, snapshot, attributes)
-            self._sql[key] = str(ibis.to_sql(usage, dialect="duckdb"))
-            self._sql[f"quality {key}"] = _quality_sql(use_case)
-            self._sql[f"copies {key}"] = ""
-            if mapping.reconciled():
-                matched = mapping.matched(landed).group_by("event").agg(rows=ibis._.count())
-                self._sql[f"copies {key}"] = str(ibis.to_sql(matched, dialect="duckdb"))
-        return self._sql[key], self._sql[f"quality {key}"], self._sql[f"copies {key}"]
+        with self._compiling:
+            if key not in self._sql:
+                self._sql[key] = self._compile(mapping, use_case)
+            return self._sql[key]
+
+    def _compile(self, mapping: Mapping, use_case: UseCase) -> tuple[str, str, str]:
+        landed = ibis.table(LANDED, name="landed")
+        attributes = self.playbook.attributes()
+        snapshot_schema = {"account_id": "string", "is_internal": "boolean"}
+        snapshot_schema |= {name: IBIS_TYPES[kind] for name, kind in attributes.items()}
+        snapshot = ibis.table(snapshot_schema, name="snapshot")
+        usage = mapping.usage_events(landed, snapshot, attributes)
+        copies = ""
+        if mapping.reconciled():
+            matched = mapping.matched(landed).group_by("event").agg(rows=ibis._.count())
+            copies = str(ibis.to_sql(matched, dialect="duckdb"))
+        return str(ibis.to_sql(usage, dialect="duckdb")), _quality_sql(use_case), copies
+
+    def _mapped(self, week: date) -> str:
+        """SQL that counts the week's landed rows by name and whether any use case maps them."""
+        mappings = [self.mapping(use_case, week) for use_case in self.playbook.use_cases.values()]
+        key = digest([mapping.definition()["sources"] for mapping in mappings])
+        with self._compiling:
+            if key not in self._mapped_sql:
+                self._mapped_sql[key] = self._compile_mapped(mappings)
+            return self._mapped_sql[key]
+
+    def _compile_mapped(self, mappings: list[Mapping]) -> str:
+        landed = ibis.table({**LANDED, "received_at": "timestamp(6)"}, name="landed")
+        snapshot = ibis.table({"account_id": "string", "is_internal": "boolean"}, name="snapshot")
+        internal = snapshot.filter(snapshot.is_internal).account_id
+        mapped: ir.BooleanValue = ibis.literal(False)
+        for mapping in mappings:
+            mapped |= mapping.mapped(landed)
+        late_after = ibis.literal(timedelta(days=self.playbook.settings.late_after_days))
+        counts = landed.group_by(landed.event_name, mapped=mapped).agg(
+            rows=landed.count(),
+            late=landed.count(where=landed.received_at > landed.occurred_at + late_after),
+            internal=landed.count(where=landed.account_id.isin(internal)),
+        )
+        return str(ibis.to_sql(counts, dialect="duckdb"))
 
     def _write_evidence(self, connection: duckdb.DuckDBPyConnection, week: date) -> None:
-        mappings = [self.mapping(use_case, week) for use_case in self.playbook.use_cases.values()]
-        key = "mapped " + digest([mapping.definition()["sources"] for mapping in mappings])
-        if key not in self._sql:
-            landed = ibis.table({**LANDED, "received_at": "timestamp(6)"}, name="landed")
-            snapshot = ibis.table({"account_id": "string", "is_internal": "boolean"}, name="snapshot")
-            internal = snapshot.filter(snapshot.is_internal).account_id
-            mapped: ibis.expr.types.BooleanValue = ibis.literal(False)
-            for mapping in mappings:
-                mapped |= mapping.mapped(landed)
-            late_after = ibis.literal(timedelta(days=self.playbook.settings.late_after_days))
-            counts = landed.group_by(landed.event_name, mapped=mapped).agg(
-                rows=landed.count(),
-                late=landed.count(where=landed.received_at > landed.occurred_at + late_after),
-                internal=landed.count(where=landed.account_id.isin(internal)),
-            )
-            self._sql[key] = str(ibis.to_sql(counts, dialect="duckdb"))
-        counts = connection.execute(self._sql[key]).to_arrow_table().to_pylist()
+        counts = connection.execute(self._mapped(week)).to_arrow_table().to_pylist()
         duplicate, conflict = self._lost(connection, week)
         accepted = sum(row["rows"] for row in counts)
         evidence = {

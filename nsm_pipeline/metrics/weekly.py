@@ -19,7 +19,12 @@ import ibis.expr.types as ir
 import pyarrow as pa
 
 from nsm_pipeline.metrics.expressions import (
-    attribute, condition, condition_on_accounts, over_accounts, per_account, total,
+    attribute,
+    condition,
+    condition_on_accounts,
+    over_accounts,
+    per_account,
+    total,
 )  # fmt: skip
 from nsm_pipeline.metrics.measures import ROLES, Measure, Plan, Role, Scope, UseCasePlan
 

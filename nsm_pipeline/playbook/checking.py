@@ -154,13 +154,17 @@ class Checker:
         use_case = self.use_case
         self.known("north_star.metric", use_case.north_star.metric, use_case.metrics)
         seen = {use_case.north_star.metric: "north_star"}
-        for role, items in (("inputs", use_case.inputs), ("counter_metrics", use_case.counter_metrics)):
-            for position, item in enumerate(items):
-                path = f"{role}.{position}"
-                self.known(f"{path}.metric", item.metric, use_case.metrics)
-                if item.metric in seen:
-                    self.refuse(f"{path}.metric", f"'{item.metric}' already has a role in {seen[item.metric]}.")
-                seen[item.metric] = role
+        roles = {
+            "inputs": [item.metric for item in use_case.inputs],
+            "counter_metrics": [counter.metric for counter in use_case.counter_metrics],
+        }
+        for role, metrics in roles.items():
+            for position, name in enumerate(metrics):
+                path = f"{role}.{position}.metric"
+                self.known(path, name, use_case.metrics)
+                if name in seen:
+                    self.refuse(path, f"found '{name}', which already has a role in {seen[name]}.")
+                seen[name] = role
         for position, item in enumerate(use_case.inputs):
             if item.drives is not None:
                 self.known(f"inputs.{position}.drives", item.drives, seen)

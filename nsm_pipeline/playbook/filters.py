@@ -48,7 +48,7 @@ def used_columns(tree: exp.Expression) -> frozenset[str]:
 
 def canonical(tree: exp.Expression) -> str:
     """One spelling per meaning of white space and letter case of keywords, for fingerprints and documentation."""
-    return tree.sql(dialect="duckdb")
+    return str(tree.sql(dialect="duckdb"))
 
 
 def _boolean(node: exp.Expression, columns: Mapping[str, str]) -> str:

@@ -1,0 +1,1 @@
+"""Weekly rows → evidence → Great Expectations verdict per week → certificate. Pure: no files, no Dagster."""

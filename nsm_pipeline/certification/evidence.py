@@ -1,0 +1,170 @@
+"""The small frames that gates judge: a row per week (and metric, or property), never the events themselves.
+
+What belongs here: turning weekly tables into evidence. What does not: thresholds and verdicts (`gates`, `judging`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from statistics import median
+
+import pandas as pd
+import pyarrow as pa
+
+from nsm_pipeline.playbook.models import UseCase
+from nsm_pipeline.weeks import WEEK
+
+VOLUME_OVER = 8
+VOLUME_AFTER = 4
+EXACT = 1e-9
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """One use case's frames, each with a `week` column (ISO text).
+
+    `week`: one row per week: shares of rows, volume, the North Star twice, growth accounting, both sides of each
+    identity. `metrics`: per week, role and metric, totals only. `slices`: per week, metric and slice of metrics that
+    add up: total and sum over slices. `properties`: per week, event and property: shares missing and invalid.
+    """
+
+    week: pd.DataFrame
+    metrics: pd.DataFrame
+    slices: pd.DataFrame
+    properties: pd.DataFrame
+
+    def frame(self, name: str) -> pd.DataFrame:
+        frames = {"week": self.week, "slices": self.slices, "properties": self.properties, "growth": self.week}
+        return frames[name] if name in frames else self.metrics[self.metrics["role"] == name]
+
+
+def gather(
+    use_case: UseCase,
+    landed: Mapping[date, Mapping[str, object]],
+    quality: pa.Table,
+    metrics: pa.Table,
+    growth: pa.Table,
+    from_accounts: Mapping[date, float | None] | None,
+    adds_up: frozenset[str],
+    untouched: Mapping[date, int],
+) -> Evidence:
+    """Evidence from a use case's tables over all weeks.
+
+    `landed`: rows of week_evidence by week; `untouched`: per week, files whose rows do not reconcile.
+    """
+    events = _events_per_week(use_case, quality)
+    rows = growth.to_pylist()
+    weeks = [_week_row(row, rows[place - 1] if place else None, landed, events, from_accounts, untouched)
+             for place, row in enumerate(rows)]  # fmt: skip
+    _add_volume(weeks)
+    frame = metrics.to_pandas()
+    frame["week"] = frame["week"].astype(str)
+    totals = frame[frame["slice"] == "all"].reset_index(drop=True)
+    units = {name: metric.unit for name, metric in use_case.metrics.items()}
+    totals["is_share"] = [units[name] == "share" for name in totals["metric"]]
+    return Evidence(pd.DataFrame(weeks), totals, _slices(frame, adds_up), _properties(use_case, quality))
+
+
+def _week_row(
+    row: Mapping[str, object],
+    before: Mapping[str, object] | None,
+    landed: Mapping[date, Mapping[str, object]],
+    events: Mapping[date, int],
+    from_accounts: Mapping[date, float | None] | None,
+    untouched: Mapping[date, int],
+) -> dict[str, object]:
+    week = row["week"]
+    assert isinstance(week, date)
+    counts = {name: _int(value) for name, value in landed[week].items() if name not in ("week", "snapshot")}
+    seen = counts["landed"] + counts["quarantined"]
+    follows = before is not None and before["week"] == week - WEEK
+    active_before = _int(before["active"]) if before and follows else 0
+    return {
+        "week": week.isoformat(),
+        "complete": row["complete"],
+        "landed": counts["landed"],
+        "accepted_and_duplicate": counts["accepted"] + counts["duplicate"],
+        "files_not_reconciled": untouched.get(week, 0),
+        "share_quarantined": _share(counts["quarantined"], seen),
+        "share_duplicate": _share(counts["duplicate"], counts["landed"]),
+        "share_late": _share(counts["late"], counts["accepted"]),
+        "share_unmapped": _share(counts["unmapped"], counts["accepted"]),
+        "events": events.get(week, 0),
+        "value": row["value"],
+        "value_from_accounts": _or_zero(from_accounts, week, row["value"]),
+        "gap_to_accounts": _gap(row["value"], _or_zero(from_accounts, week, row["value"])),
+        "growth": row["growth"],
+        "attainment": row["attainment"],
+        **{name: _int(row[name]) for name in ("active", "new", "retained", "resurrected", "churned")},
+        "new_retained_resurrected": sum(_int(row[name]) for name in ("new", "retained", "resurrected")),
+        "change_in_active": _int(row["active"]) - active_before,
+        "gained_less_churned": _int(row["new"]) + _int(row["resurrected"]) - _int(row["churned"]),
+    }
+
+
+def _or_zero(values: Mapping[date, float | None] | None, week: date, value: object) -> object:
+    """What account_weeks says; the value itself where its kind does not add up over accounts."""
+    return value if values is None else values.get(week, None if value is None else 0.0)
+
+
+def _gap(value: object, other: object) -> float | None:
+    if value is None and other is None:
+        return None
+    return abs(float(str(value or 0)) - float(str(other or 0)))
+
+
+def _add_volume(weeks: Sequence[dict[str, object]]) -> None:
+    """`volume_ratio`: events ÷ the median of the 8 weeks before; none until 4 of them exist."""
+    for place, row in enumerate(weeks):
+        before = [_int(earlier["events"]) for earlier in weeks[max(0, place - VOLUME_OVER) : place]]
+        usual = median(before) if len(before) >= VOLUME_AFTER else 0
+        row["usual_events"] = usual or None
+        row["volume_ratio"] = _int(row["events"]) / usual if usual else None
+
+
+def _events_per_week(use_case: UseCase, quality: pa.Table) -> dict[date, int]:
+    """Events that make accounts active, per week: of all accounts, internal ones included."""
+    found: dict[date, int] = {}
+    for row in quality.to_pylist():
+        if row["property"] is None and row["event"] in use_case.active_events:
+            found[row["week"]] = found.get(row["week"], 0) + row["rows"]
+    return found
+
+
+def _properties(use_case: UseCase, quality: pa.Table) -> pd.DataFrame:
+    rows = [
+        {
+            "week": row["week"].isoformat(),
+            "event": row["event"],
+            "property": row["property"],
+            "required": use_case.events[row["event"]].properties[row["property"]].required,
+            "rows": row["rows"],
+            "share_missing": _share(row["missing"], row["rows"]),
+            "share_invalid": _share(row["invalid"], row["rows"]),
+        }
+        for row in quality.to_pylist()
+        if row["property"] is not None
+    ]
+    columns = ["week", "event", "property", "required", "rows", "share_missing", "share_invalid"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _slices(metrics: pd.DataFrame, adds_up: frozenset[str]) -> pd.DataFrame:
+    additive = metrics[metrics["metric"].isin(adds_up)]
+    totals = additive[additive["slice"] == "all"].set_index(["week", "metric"])["value"]
+    parts = additive[additive["slice"] != "all"].groupby(["week", "metric", "slice"], sort=True)["value"].sum()
+    frame = parts.rename("sum_of_slices").reset_index()
+    keys = pd.MultiIndex.from_frame(frame[["week", "metric"]])
+    frame["total"] = totals.reindex(keys).to_numpy()
+    frame["gap"] = (frame["sum_of_slices"] - frame["total"]).abs()
+    return frame
+
+
+def _share(part: object, whole: object) -> float | None:
+    return _int(part) / _int(whole) if _int(whole) else None
+
+
+def _int(value: object) -> int:
+    return 0 if value is None else int(str(value))

@@ -1,0 +1,94 @@
+"""One landing file as bytes: which endings are taken, whether it is whole, how it is opened.
+
+What belongs here: completeness, gzip, the columns every event file must have. What does not: rows (`reading`).
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import zlib
+from pathlib import Path
+from typing import BinaryIO, cast
+
+from nsm_pipeline.errors import nearest
+
+REQUIRED = ("event_id", "event_name", "occurred_at", "account_id")
+OPTIONAL = ("user_id", "received_at")
+KNOWN = (*REQUIRED, *OPTIONAL, "properties")
+EVENT_SUFFIXES = (".parquet", ".jsonl", ".ndjson", ".csv", ".jsonl.gz", ".ndjson.gz", ".csv.gz")
+
+
+class UnusableFile(Exception):
+    """The file as a whole can't be used now; the message is the reason kept in the ledger."""
+
+
+def suffix_of(path: Path) -> str | None:
+    """The accepted ending of a file's name, None for a name that is not taken."""
+    return next(
+        (suffix for suffix in sorted(EVENT_SUFFIXES, key=len, reverse=True) if path.name.endswith(suffix)), None
+    )
+
+
+def check_whole(path: Path) -> None:
+    """Raise UnusableFile for a file that is empty, cut off or not of the format its name says."""
+    if path.stat().st_size == 0:
+        raise UnusableFile("the file is empty")
+    if path.name.endswith(".gz"):
+        _check_gzip(path)
+    elif path.name.endswith(".parquet"):
+        with path.open("rb") as file:
+            head = file.read(4)
+            file.seek(-min(4, path.stat().st_size), io.SEEK_END)
+            if head != b"PAR1":
+                raise UnusableFile("not a Parquet file: it does not start with PAR1")
+            if file.read(4) != b"PAR1":
+                raise UnusableFile(
+                    "truncated: the Parquet footer is missing; the file is cut off or still being written"
+                )
+
+
+def _check_gzip(path: Path) -> None:
+    decoder = zlib.decompressobj(wbits=31)
+    try:
+        with path.open("rb") as file:
+            while chunk := file.read(1 << 20):
+                while chunk:
+                    decoder.decompress(chunk)
+                    chunk = decoder.unused_data
+                    if chunk:  # a gzip file may hold several members one after another
+                        decoder = zlib.decompressobj(wbits=31)
+    except zlib.error as error:
+        raise UnusableFile(f"not readable as gzip: {error}") from None
+    if not decoder.eof:
+        raise UnusableFile("truncated: the gzip stream ends early; the file is cut off or still being written")
+
+
+def check_last_line(path: Path) -> None:
+    """A last line without its end that does not parse means: cut off, or still being written."""
+    last = b""
+    with open_bytes(path) as file:
+        if not path.name.endswith(".gz"):
+            file.seek(max(0, path.stat().st_size - (1 << 24)))
+        while chunk := file.read(1 << 20):
+            last = chunk if b"\n" in chunk else last + chunk
+            last = last if last.endswith(b"\n") else last[last.rfind(b"\n") + 1 :]
+    if last and not last.endswith(b"\n"):
+        try:
+            json.loads(last)
+        except (ValueError, RecursionError):
+            raise UnusableFile(
+                "truncated: the last line ends early; the file is cut off or still being written"
+            ) from None
+
+
+def open_bytes(path: Path) -> BinaryIO:
+    """A file's bytes, unpacked where its name ends with .gz."""
+    return cast(BinaryIO, gzip.open(path, "rb")) if path.name.endswith(".gz") else path.open("rb")
+
+
+def require_columns(columns: list[str]) -> None:
+    for name in REQUIRED:
+        if name not in columns:
+            raise UnusableFile(f"has no column '{name}'; {nearest(name, columns).replace('Accepted', 'Its columns')}")

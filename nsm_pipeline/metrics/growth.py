@@ -1,0 +1,162 @@
+"""The whole series of one use case: growth, goals, and new, retained, resurrected and churned accounts.
+
+What belongs here: everything that needs more than one week. What does not: verdicts, files. Recomputed in full
+from the weekly tables each time, so that a restated old week never leaves a newer one inconsistent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+
+import duckdb
+import ibis
+import ibis.expr.types as ir
+import pyarrow as pa
+
+from nsm_pipeline.metrics.measures import Measure, UseCasePlan
+from nsm_pipeline.weeks import WEEK
+
+GROWTH_VERSION = 1
+MEAN_OVER = 13
+GROWTH = pa.schema(
+    [
+        ("use_case", pa.string()),
+        ("week", pa.date32()),
+        ("complete", pa.bool_()),
+        ("value", pa.float64()),
+        ("previous_value", pa.float64()),
+        ("growth", pa.float64()),
+        ("mean_growth_13_weeks", pa.float64()),
+        ("active", pa.int64()),
+        ("new", pa.int64()),
+        ("retained", pa.int64()),
+        ("resurrected", pa.int64()),
+        ("churned", pa.int64()),
+        ("new_by_creation", pa.int64()),
+        ("retained_by_creation", pa.int64()),
+        ("unknown_creation", pa.int64()),
+        ("goal", pa.float64()),
+        ("attainment", pa.float64()),
+    ]
+)
+ACCOUNT_WEEKS = {"week": "date", "account_id": "string", "created_on": "date"}
+LIFECYCLE = ("active", "new", "retained", "resurrected", "new_by_creation", "unknown_creation")
+
+
+def growth_series(
+    use_case: str,
+    values: Sequence[tuple[date, float | None]],
+    lifecycle: Mapping[date, Mapping[str, int]],
+    current: date,
+    target: float,
+) -> pa.Table:
+    """GROWTH, one row per week in order. `values`: the North Star per week; `lifecycle`: counts per week.
+
+    growth = value ÷ the week before's − 1. The mean is over the growth of the 13 complete weeks before the row's
+    week. goal = the week before's value × (1 + target); attainment = value ÷ goal. The week in progress has no
+    growth and enters no mean; its attainment is its progress so far. No value where a divisor is missing or 0.
+    new: first active week ever; retained: active in the week before too; resurrected: active earlier, not in the
+    week before; churned: active in the week before, not now. By creation: created in the week, or before it.
+    """
+    rows: list[dict[str, object]] = []
+    growths: list[float | None] = []
+    before: tuple[date, float | None, int] | None = None
+    for week, value in values:
+        counts = lifecycle.get(week, dict.fromkeys(LIFECYCLE, 0))
+        follows = before is not None and before[0] == week - WEEK
+        previous = before[1] if before and follows else None
+        active_before = before[2] if before and follows else 0
+        complete = week < current
+        growth = value / previous - 1 if complete and value is not None and previous else None
+        goal = previous * (1 + target) if previous is not None else None
+        recent = [item for item in growths[-MEAN_OVER:] if item is not None]
+        rows.append(
+            {
+                "use_case": use_case,
+                "week": week,
+                "complete": complete,
+                "value": value,
+                "previous_value": previous,
+                "growth": growth,
+                "mean_growth_13_weeks": sum(recent) / len(recent) if recent else None,
+                **{name: counts[name] for name in ("active", "new", "retained", "resurrected")},
+                "churned": active_before - counts["retained"],
+                "new_by_creation": counts["new_by_creation"],
+                "retained_by_creation": counts["active"] - counts["new_by_creation"] - counts["unknown_creation"],
+                "unknown_creation": counts["unknown_creation"],
+                "goal": goal,
+                "attainment": value / goal if value is not None and goal else None,
+            }
+        )
+        if complete:
+            growths.append(growth)
+        before = (week, value, counts["active"])
+    return pa.Table.from_pylist(rows, GROWTH)
+
+
+def lifecycle_counts(connection: duckdb.DuckDBPyConnection, files: Sequence[str]) -> dict[date, dict[str, int]]:
+    """LIFECYCLE counts per week from account_weeks files; weeks without an active account are absent."""
+    if not files:
+        return {}
+    sql = str(ibis.to_sql(_lifecycle(ibis.table(ACCOUNT_WEEKS, name="account_weeks")), dialect="duckdb"))
+    connection.execute(
+        """CREATE OR REPLACE TEMP TABLE account_weeks AS SELECT week, account_id, created_on
+        FROM read_parquet($files)""",
+        {"files": list(files)},
+    )
+    found = connection.execute(sql).to_arrow_table().to_pylist()
+    connection.execute("DROP TABLE account_weeks")
+    return {row["week"]: {name: int(row[name]) for name in LIFECYCLE} for row in found}
+
+
+def _lifecycle(account_weeks: ir.Table) -> ir.Table:
+    first = account_weeks.group_by("account_id").agg(first_week=account_weeks.week.min())
+    before = account_weeks.select(
+        active_id=account_weeks.account_id, after=account_weeks.week + ibis.interval(days=WEEK.days)
+    )
+    before = before.mutate(after=before.after.cast("date"))
+    rows = account_weeks.join(first, "account_id").left_join(before, [("account_id", "active_id"), ("week", "after")])
+    is_new = rows.first_week == rows.week
+    was_active = rows.active_id.notnull()
+    return rows.group_by("week").agg(
+        active=rows.count(),
+        new=rows.count(where=is_new),
+        retained=rows.count(where=was_active),
+        resurrected=rows.count(where=~is_new & ~was_active),
+        new_by_creation=rows.count(where=rows.created_on >= rows.week),
+        unknown_creation=rows.count(where=rows.created_on.isnull()),
+    )
+
+
+def north_star_from_accounts(
+    connection: duckdb.DuckDBPyConnection, plan: UseCasePlan, files: Sequence[str]
+) -> dict[date, float | None] | None:
+    """The North Star per week as account_weeks says it; None where its measure does not add up over accounts."""
+    north_star = plan.plans[0]
+    columns = {measure: name for name, measure in plan.account_columns.items()}
+    numerator = north_star.value
+    denominator = north_star.denominator if north_star.divides else None
+    if not files or numerator not in columns or (denominator is not None and denominator not in columns):
+        return None
+    names = [columns[measure] for measure in (numerator, denominator) if measure is not None]
+    rows = ibis.table({"week": "date", **dict.fromkeys(names, "float64")}, name="account_weeks")
+    totals = {"numerator": _over(rows, columns[numerator], numerator)}
+    if denominator is not None:
+        totals["denominator"] = _over(rows, columns[denominator], denominator)
+    selected = ", ".join(f'"{name}"' for name in ("week", *dict.fromkeys(names)))
+    connection.execute(
+        f"CREATE OR REPLACE TEMP TABLE account_weeks AS SELECT {selected} FROM read_parquet($files)",
+        {"files": list(files)},
+    )
+    found = connection.execute(str(ibis.to_sql(rows.group_by("week").agg(**totals), dialect="duckdb"))).fetchall()
+    connection.execute("DROP TABLE account_weeks")
+    if denominator is None:
+        return {week: float(total) for week, total in found}
+    return {week: float(total) / float(divisor) if divisor else None for week, total, divisor in found}
+
+
+def _over(rows: ir.Table, name: str, measure: Measure) -> ir.Value:
+    if measure.how == "account":
+        return rows.count(where=rows[name] > 0)
+    return rows[name].sum().fill_null(0)

@@ -1,0 +1,130 @@
+"""The schemas of the extract: declared once, used to write, to describe and to document.
+
+What belongs here: columns, types, descriptions and keys of the published tables. What does not: writing them.
+Only types that every BI tool reads: string, int64, float64, bool, date32. No account or user identifiers.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+TYPES = {
+    "string": pa.string(),
+    "integer": pa.int64(),
+    "number": pa.float64(),
+    "boolean": pa.bool_(),
+    "date": pa.date32(),
+}
+
+
+@dataclass(frozen=True)
+class Column:
+    name: str
+    type: str
+    description: str
+    required: bool = False
+
+
+@dataclass(frozen=True)
+class ExtractTable:
+    name: str
+    description: str
+    key: tuple[str, ...]
+    columns: tuple[Column, ...]
+
+    @property
+    def schema(self) -> pa.Schema:
+        return pa.schema([(column.name, TYPES[column.type]) for column in self.columns])
+
+
+METRIC_COLUMNS = (
+    Column("use_case", "string", "Use case by name.", True),
+    Column("metric", "string", "Metric by name.", True),
+    Column("title", "string", "The metric's title.", True),
+    Column("role", "string", "north_star, inputs or counter_metrics.", True),
+    Column("week", "date", "First day of the week.", True),
+    Column("slice", "string", "Account attribute the row is cut by; 'all' for the total.", True),
+    Column("slice_value", "string", "Value of that attribute; 'all' for the total.", True),
+    Column("value", "number", "The metric's value; null where there is none (nothing to divide by)."),
+    Column("numerator", "number", "What is divided, or the value itself where nothing is."),
+    Column("denominator", "number", "What it is divided by; for medians the number of values."),
+    Column("entities", "integer", "Distinct accounts behind the value.", True),
+    Column("unit", "string", "Unit of the value.", True),
+    Column("state", "string", "certified, or flash for the week in progress.", True),
+    Column("certificate_id", "string", "The certificate that vouches for the row; null for flash."),
+)
+METRIC_KEY = ("use_case", "metric", "week", "slice", "slice_value")
+NORTH_STAR = ExtractTable("north_star", "The North Star per use case, week and slice.", METRIC_KEY, METRIC_COLUMNS)
+INPUTS = ExtractTable("inputs", "Input metrics per use case, week and slice.", METRIC_KEY, METRIC_COLUMNS)
+COUNTER_METRICS = ExtractTable(
+    "counter_metrics", "Counter-metrics per use case, week and slice.", METRIC_KEY, METRIC_COLUMNS
+)
+GROWTH = ExtractTable(
+    "growth",
+    "Growth, goals and new, retained, resurrected and churned accounts per use case and week.",
+    ("use_case", "week"),
+    (
+        Column("use_case", "string", "Use case by name.", True),
+        Column("week", "date", "First day of the week.", True),
+        Column("complete", "boolean", "False for the week in progress.", True),
+        Column("value", "number", "The North Star's published value."),
+        Column("previous_value", "number", "The week before's; null where that week is not published."),
+        Column("growth", "number", "value ÷ previous_value − 1; null for the week in progress."),
+        Column("mean_growth_13_weeks", "number", "Mean growth of the 13 complete weeks before."),
+        Column("active", "integer", "Accounts active in the week."),
+        Column("new", "integer", "Of them, active for the first time ever."),
+        Column("retained", "integer", "Of them, active in the week before too."),
+        Column("resurrected", "integer", "Of them, active earlier but not in the week before."),
+        Column("churned", "integer", "Accounts active in the week before and not in this one."),
+        Column("new_by_creation", "integer", "Active accounts created in the week."),
+        Column("retained_by_creation", "integer", "Active accounts created before the week."),
+        Column("unknown_creation", "integer", "Active accounts whose creation is not known."),
+        Column("goal", "number", "previous_value × (1 + the target growth)."),
+        Column("attainment", "number", "value ÷ goal."),
+        Column("state", "string", "certified, or flash for the week in progress.", True),
+        Column("certificate_id", "string", "The certificate of the week; null for flash."),
+    ),
+)
+CERTIFICATES = ExtractTable(
+    "certificates",
+    "The state of every use case and week, and why.",
+    ("use_case", "week"),
+    (
+        Column("use_case", "string", "Use case by name.", True),
+        Column("week", "date", "First day of the week.", True),
+        Column("state", "string", "certified, withheld, flash (in progress) or missing.", True),
+        Column("certificate_id", "string", "Certificate of the published values; null where there are none."),
+        Column("gates", "integer", "Gates judged.", True),
+        Column("failed_gates", "integer", "Gates that withhold the week.", True),
+        Column("failed", "string", "Which failed and what they found.", True),
+        Column("warnings", "string", "What failed without withholding the week.", True),
+    ),
+)
+METRIC_DICTIONARY = ExtractTable(
+    "metric_dictionary",
+    "What every metric means, who owns it and what it drives.",
+    ("use_case", "metric"),
+    (
+        Column("use_case", "string", "Use case by name.", True),
+        Column("use_case_title", "string", "Title of the use case.", True),
+        Column("metric", "string", "Metric by name.", True),
+        Column("title", "string", "The metric's title.", True),
+        Column("description", "string", "What it says.", True),
+        Column("role", "string", "north_star, inputs or counter_metrics.", True),
+        Column("kind", "string", "How it is computed: count, ratio, …", True),
+        Column("definition", "string", "The definition as the playbook has it, in one line.", True),
+        Column("unit", "string", "Unit of its values.", True),
+        Column("better", "string", "higher or lower.", True),
+        Column("dimension", "string", "breadth, depth, frequency or efficiency, for inputs."),
+        Column("level", "integer", "Level of the input below the North Star."),
+        Column("drives", "string", "The metric an input drives."),
+        Column("relation", "string", "formula or hypothesis, for inputs."),
+        Column("protects", "string", "The metric that a counter-metric protects."),
+        Column("risk", "string", "What the counter-metric guards against."),
+        Column("owner", "string", "Who owns it.", True),
+        Column("status", "string", "proposed, agreed or deprecated.", True),
+    ),
+)
+EXTRACT = (NORTH_STAR, INPUTS, COUNTER_METRICS, GROWTH, CERTIFICATES, METRIC_DICTIONARY)

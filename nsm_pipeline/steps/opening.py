@@ -1,0 +1,111 @@
+"""An open home: playbook, ledger, weeks and the fingerprints that every table should carry.
+
+What belongs here: state that all steps share, read once. What does not: doing anything to the home.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import date
+from functools import cached_property
+
+from nsm_pipeline.engines.duckdb import Engine
+from nsm_pipeline.events.landing import load_ledger
+from nsm_pipeline.events.ledger import Ledger
+from nsm_pipeline.events.usage import UsageStep
+from nsm_pipeline.home import Home
+from nsm_pipeline.lake import Lake, digest
+from nsm_pipeline.metrics.growth import GROWTH_VERSION
+from nsm_pipeline.metrics.measures import ROLES, UseCasePlan
+from nsm_pipeline.metrics.weekly import METRICS_VERSION
+from nsm_pipeline.playbook.loading import Playbook, load_playbook
+from nsm_pipeline.weeks import Calendar, span
+
+WEEKLY_TABLES = ("account_weeks", *ROLES)
+
+
+def open_playbook(home: Home, as_of: date | None = None) -> Playbook:
+    """The home's playbook; `as_of` overrides the one in its settings. Raises PlaybookError."""
+    playbook = load_playbook(home.playbook)
+    if as_of is None:
+        return playbook
+    return replace(playbook, settings=playbook.settings.model_copy(update={"as_of": as_of}))
+
+
+@dataclass(frozen=True)
+class Open:
+    """A home as it is now. Reopen it after an ingest: it holds one ledger."""
+
+    home: Home
+    playbook: Playbook
+    ledger: Ledger
+    engine: Engine
+
+    @classmethod
+    def of(cls, home: Home, playbook: Playbook, engine: Engine | None = None, ledger: Ledger | None = None) -> Open:
+        engine = engine or Engine.of(playbook.settings.engine, home.spill)
+        return cls(home, playbook, ledger or load_ledger(home), engine)
+
+    @cached_property
+    def lake(self) -> Lake:
+        return Lake(self.home.lake)
+
+    @property
+    def calendar(self) -> Calendar:
+        return self.playbook.calendar
+
+    @cached_property
+    def usage(self) -> UsageStep:
+        return UsageStep(self.lake, self.ledger, self.playbook)
+
+    @cached_property
+    def plans(self) -> dict[str, UseCasePlan]:
+        attributes = self.playbook.attributes()
+        return {name: UseCasePlan(use_case, attributes) for name, use_case in self.playbook.use_cases.items()}
+
+    @cached_property
+    def first_week(self) -> date | None:
+        """The series' first week: from the settings, else the one recorded when rows first landed."""
+        recorded = self.playbook.settings.first_week or self.ledger.first_week
+        return None if recorded is None else self.calendar.week_of_day(recorded)
+
+    @cached_property
+    def weeks(self) -> list[date]:
+        """Every week from the first to the one in progress; empty before anything has landed."""
+        return [] if self.first_week is None else list(span(self.first_week, self.calendar.current()))
+
+    @property
+    def complete_weeks(self) -> list[date]:
+        return [week for week in self.weeks if week < self.calendar.current()]
+
+    def fingerprint(self, table: str, name: str, week: date) -> str:
+        """What a use case's weekly table should carry now: a chain from landed files to its definition and code."""
+        plan = self.plans[name]
+        definition = plan.account_definition() if table == "account_weeks" else plan.definition(table)
+        return digest(METRICS_VERSION, self.usage.fingerprint(plan.use_case, week), definition)
+
+    def growth_fingerprint(self, name: str) -> str:
+        plan = self.plans[name]
+        weekly = [[self.fingerprint(table, name, week) for table in ("account_weeks", "north_star")] for week in self.weeks]
+        return digest(GROWTH_VERSION, weekly, str(self.calendar.current()), plan.use_case.growth_target)
+
+    def stale_tables(self, name: str, week: date) -> list[str]:
+        """Tables of a use case and week that are missing or made from something else than they would be now."""
+        found = [
+            table
+            for table in WEEKLY_TABLES
+            if self.lake.fingerprint(table, name, week) != self.fingerprint(table, name, week)
+        ]
+        if name in self.usage.stale(week):
+            found.insert(0, "usage_events")
+        return found
+
+    def stale_weeks(self, use_cases: Iterable[str] | None = None) -> list[date]:
+        """Weeks with anything to rebuild."""
+        names = list(use_cases) if use_cases is not None else list(self.plans)
+        return [
+            week
+            for week in self.weeks
+            if "evidence" in self.usage.stale(week) or any(self.stale_tables(name, week) for name in names)
+        ]

@@ -1,0 +1,163 @@
+"""The step that gathers what may be published and hands it to the extract's writer.
+
+What belongs here: which rows go out, in which state. What does not: files (`publishing`).
+
+Out go the certified values of every week that has a certificate (of an earlier time where the newest values are
+withheld) and the flash values of the week in progress, marked so. It fails closed: no certificate, no row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from nsm_pipeline.metrics.growth import LIFECYCLE, growth_series
+from nsm_pipeline.metrics.measures import ROLES
+from nsm_pipeline.playbook.models import CounterMetric, Input, Metric, UseCase
+from nsm_pipeline.publishing.extracts import write_extract
+from nsm_pipeline.publishing.tables import CERTIFICATES, GROWTH, METRIC_DICTIONARY, NORTH_STAR
+from nsm_pipeline.steps.certificates import WeekState, week_states
+from nsm_pipeline.steps.opening import Open
+
+
+def run_publication(opened: Open) -> str:
+    """Publish the home's extract, under the publishing lock; returns the version's id."""
+    with opened.home.lock("certificates"):
+        states = {name: list(week_states(opened, name)) for name in opened.plans}
+        tables = gather_tables(opened, states)
+        return write_extract(opened.home.extracts, tables, opened.playbook.settings.company)
+
+
+def gather_tables(opened: Open, states: dict[str, list[WeekState]]) -> dict[str, pa.Table]:
+    """The extract's tables by name, from stored certificates and the week in progress."""
+    metric_rows: dict[str, list[pa.Table]] = {role: [] for role in ROLES}
+    growth: list[pa.Table] = []
+    for name, weeks in states.items():
+        published = [state for state in weeks if state.certificate_id is not None or state.state == "flash"]
+        rows = _metric_rows(opened, name, published)
+        for role in ROLES:
+            metric_rows[role].append(rows.filter(pc.equal(rows["role"], role)))
+        growth.append(_growth_rows(opened, name, published, rows))
+    tables = {role: pa.concat_tables([NORTH_STAR.schema.empty_table(), *parts]) for role, parts in metric_rows.items()}
+    every = [state for weeks in states.values() for state in weeks]
+    return {
+        **tables,
+        "growth": pa.concat_tables([GROWTH.schema.empty_table(), *growth]),
+        "certificates": pa.Table.from_pylist([_certificate_row(state) for state in every], CERTIFICATES.schema),
+        "metric_dictionary": dictionary(opened.playbook.use_cases.values()),
+    }
+
+
+def _metric_rows(opened: Open, name: str, published: Sequence[WeekState]) -> pa.Table:
+    use_case = opened.playbook.use_cases[name]
+    parts = [NORTH_STAR.schema.empty_table()]
+    for state in published:
+        if state.certificate_id is not None:
+            tables = [opened.lake.read("certified_values", name, state.week)]
+        else:
+            tables = [opened.lake.read(role, name, state.week) for role in ROLES]
+        rows = pa.concat_tables(tables)
+        label = "flash" if state.certificate_id is None else "certified"
+        metrics = [use_case.metrics.get(metric) for metric in rows["metric"].to_pylist()]
+        count = rows.num_rows
+        columns = {column: rows[column] for column in rows.column_names}
+        columns["title"] = pa.array([title_of(key, metric) for key, metric in zip(rows["metric"].to_pylist(), metrics, strict=True)])
+        columns["unit"] = pa.array([metric.unit if metric else "" for metric in metrics], pa.string())
+        columns["state"] = pa.array([label] * count, pa.string())
+        columns["certificate_id"] = pa.array([state.certificate_id] * count, pa.string())
+        parts.append(pa.table(columns).select(NORTH_STAR.schema.names).cast(NORTH_STAR.schema))
+    return pa.concat_tables(parts)
+
+
+def title_of(name: str, metric: Metric | None) -> str:
+    return (metric.title if metric else "") or name.replace("_", " ").capitalize()
+
+
+def _growth_rows(opened: Open, name: str, published: Sequence[WeekState], rows: pa.Table) -> pa.Table:
+    """Growth over published values alone: a withheld week is a gap here, not a wrong number's neighbour."""
+    states = {state.week: state for state in published if state.state in ("certified", "flash")}
+    values = {
+        row["week"]: row["value"]
+        for row in rows.to_pylist()
+        if row["role"] == "north_star" and row["slice"] == "all" and row["week"] in states
+    }
+    if not opened.lake.exists("growth", name) or not values:
+        return GROWTH.schema.empty_table()
+    stored = {row["week"]: row for row in opened.lake.read("growth", name).to_pylist()}
+    lifecycle = {week: {key: int(row[key] or 0) for key in LIFECYCLE} for week, row in stored.items()}
+    target = opened.plans[name].use_case.growth_target
+    series = growth_series(name, sorted(values.items()), lifecycle, opened.calendar.current(), target)
+    labelled = []
+    for row in series.to_pylist():
+        state = states[row["week"]]
+        # Churned needs the week before's activity, which is known whether or not that week is published.
+        churned = stored[row["week"]]["churned"] if row["week"] in stored else None
+        labelled.append({**row, "churned": churned, "state": state.state, "certificate_id": state.certificate_id})
+    return pa.Table.from_pylist(labelled, GROWTH.schema)
+
+
+def _certificate_row(state: WeekState) -> dict[str, object]:
+    return {
+        "use_case": state.use_case,
+        "week": state.week,
+        "state": state.state,
+        "certificate_id": state.certificate_id,
+        "gates": state.gates,
+        "failed_gates": len(state.failed),
+        "failed": "; ".join(state.failed),
+        "warnings": "; ".join(state.warnings),
+    }
+
+
+def dictionary(use_cases: Iterable[UseCase]) -> pa.Table:
+    """metric_dictionary: one row per metric with a role."""
+    rows: list[dict[str, object]] = []
+    for use_case in use_cases:
+        rows.append(_dictionary_row(use_case, use_case.north_star.metric, "north_star", None))
+        rows.extend(_dictionary_row(use_case, item.metric, "inputs", item) for item in use_case.inputs)
+        rows.extend(_dictionary_row(use_case, item.metric, "counter_metrics", item) for item in use_case.counter_metrics)
+    return pa.Table.from_pylist(rows, METRIC_DICTIONARY.schema)
+
+
+def _dictionary_row(use_case: UseCase, name: str, role: str, item: Input | CounterMetric | None) -> dict[str, object]:
+    metric = use_case.metrics[name]
+    row: dict[str, object] = {
+        "use_case": use_case.use_case,
+        "use_case_title": use_case.title,
+        "metric": name,
+        "title": title_of(name, metric),
+        "description": metric.description,
+        "role": role,
+        "kind": metric.kind,
+        "definition": definition_text(metric),
+        "unit": metric.unit,
+        "better": metric.better,
+        "owner": use_case.owner.name,
+        "status": use_case.status,
+    }
+    if isinstance(item, Input):
+        row |= {"dimension": item.dimension, "level": item.level, "drives": item.drives, "relation": item.relation}
+        row["owner"] = item.owner or use_case.owner.name
+    elif isinstance(item, CounterMetric):
+        row |= {"protects": item.protects, "risk": item.risk, "better": item.better}
+    return row
+
+
+def definition_text(metric: Metric) -> str:
+    """A definition in one line, as a person would say it."""
+    if metric.ratio is not None:
+        sides = (metric.ratio.numerator, metric.ratio.denominator)
+        numerator, denominator = (side if isinstance(side, str) else definition_text(side) for side in sides)
+        return f"({numerator}) ÷ ({denominator})"
+    if metric.kind == "attribute":
+        text = f"{metric.aggregate} of {metric.attribute} over {metric.over} accounts"
+    elif metric.kind == "count":
+        text = f"count of {' + '.join(metric.count or ())}"
+    else:
+        of = " + ".join(metric.of or ())
+        what = "distinct " + str(metric.count_distinct) if metric.kind == "count_distinct" else metric.kind
+        column = "" if metric.kind == "count_distinct" else f" {getattr(metric, metric.kind)}"
+        text = f"{what}{column} of {of}"
+    return text + (f" where {metric.where}" if metric.where else "")
