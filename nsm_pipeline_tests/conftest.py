@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 from landing_zone import Zone
+
+from nsm_pipeline.weeks import span
+
+EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
+DEVSECOPS = Path(__file__).resolve().parents[2] / "shared" / "data" / "devsecops"
 
 settings.register_profile(
     "nsm", deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
@@ -30,3 +36,24 @@ def new_zone(tmp_path: Path) -> Callable[..., Zone]:
         return Zone(tmp_path / f"home-{next(count)}", **options)  # type: ignore[arg-type]
 
     return make
+
+
+@pytest.fixture(scope="session")
+def devsecops_data() -> Path:
+    """The real data's folder; tests that need it are skipped where it is absent."""
+    if not (DEVSECOPS / "landing").is_dir():
+        pytest.skip(f"the data set devsecops is not at {DEVSECOPS}")
+    return DEVSECOPS
+
+
+@pytest.fixture(scope="session")
+def devsecops(devsecops_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Zone:
+    """A home with the real data ingested, all weeks built, under examples/devsecops/playbook. Read only."""
+    zone = Zone(tmp_path_factory.mktemp("devsecops"), threads=2)
+    shutil.copytree(EXAMPLES / "devsecops" / "playbook", zone.home.playbook)
+    shutil.copytree(devsecops_data / "landing", zone.home.landing)
+    zone.load_playbook()
+    ledger = zone.ingest()
+    assert ledger.first_week is not None
+    zone.build(*span(ledger.first_week, zone.playbook.calendar.current()))
+    return zone

@@ -113,8 +113,13 @@ class Zone:
             self.home.playbook.mkdir(parents=True, exist_ok=True)
             (self.home.playbook / "use_case.yaml").write_text(self.use_case)
             (self.home.playbook / "settings.yaml").write_text(self.settings)
-            self._playbook = load_playbook(self.home.playbook)
+            self.load_playbook()
+        assert self._playbook is not None
         return self._playbook
+
+    def load_playbook(self) -> None:
+        """Read the playbook that lies in the home."""
+        self._playbook = load_playbook(self.home.playbook)
 
     @property
     def engine(self) -> Engine:

@@ -114,8 +114,8 @@ def _as_of(file: Path) -> date:
         raise UnusableFile(f"found the folder '{folder}'; as_of=YYYY-MM-DD is needed") from None
 
 
-def _rows(file: Path) -> tuple[list[str], list[dict[str, object] | None]]:
-    """Column names and rows of a file; None for a row that has not the header's fields."""
+def _rows(file: Path) -> tuple[list[str], list[dict[str, object] | list[str]]]:
+    """Column names and rows of a file; a row that has not the header's fields as a list."""
     if file.name.endswith(".parquet"):
         try:
             table = pq.read_table(file, partitioning=None)
@@ -125,12 +125,14 @@ def _rows(file: Path) -> tuple[list[str], list[dict[str, object] | None]]:
     if not file.name.endswith(".csv"):
         raise UnusableFile(f"unknown format '{file.name}'; accepted endings: .parquet, .csv")
     header, rows = csv_table(file)
-    return header, [dict(zip(header, row, strict=True)) if len(row) == len(header) else None for row in rows]
+    return header, [dict(zip(header, row, strict=True)) if len(row) == len(header) else row for row in rows]
 
 
-def _typed(row: dict[str, object] | None, extras: list[str], names: list[str]) -> tuple[dict[str, object], str | None]:
-    if row is None:
-        return {}, f"has not the header's {len(names)} fields"
+def _typed(
+    row: dict[str, object] | list[str], extras: list[str], names: list[str]
+) -> tuple[dict[str, object], str | None]:
+    if isinstance(row, list):
+        return {}, f"has {len(row)} fields where the header has {len(names)}"
     typed: dict[str, object] = {name: _text(row.get(name)) for name in (*extras, "account_id", "plan", "segment")}
     if typed["account_id"] is None:
         return {}, "account_id is missing"

@@ -6,6 +6,7 @@ fingerprints. What does not: reading or writing weeks (`usage`).
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -25,6 +26,9 @@ LANDED = {
     "properties": "string",
 }
 IBIS_TYPES = {"string": "string", "integer": "int64", "number": "float64", "boolean": "boolean", "date": "date"}
+
+# Beyond these a converted value is no number of its type, and counts as missing.
+LARGEST = {"integer": 9.2e18, "number": sys.float_info.max}
 
 
 @ibis.udf.scalar.builtin(name="json_extract_string")  # type: ignore[untyped-decorator]
@@ -117,7 +121,9 @@ class Mapping:
         return self._finish(empty, snapshot, attributes)
 
     def _finish(self, rows: ir.Table, snapshot: ir.Table, attributes: dict[str, str]) -> ir.Table:
-        joined = rows.left_join(snapshot, "account_id")
+        # Attributes may be called like a landed column: they get names of their own for the join.
+        known = snapshot.select("account_id", "is_internal", **{f"a_{name}": snapshot[name] for name in attributes})
+        joined = rows.left_join(known, "account_id")
         return joined.select(
             week=joined.week,
             use_case=ibis.literal(self.use_case.use_case),
@@ -126,7 +132,7 @@ class Mapping:
             account_id=joined.account_id,
             user_id=joined.user_id,
             is_internal=joined.is_internal.fill_null(False),
-            **{name: joined[name] for name in attributes},
+            **{name: joined[f"a_{name}"] for name in attributes},
             **{name: joined[f"p_{name}"] for name in declared_properties(self.use_case)},
         )
 
@@ -198,13 +204,16 @@ def _convert(
 ) -> ir.Value:  # fmt: skip
     pointer = "/" + name.replace("~", "~0").replace("/", "~1")
     text = json_text(document, pointer)
-    value: ir.Value = text if kind == "string" else text.try_cast("float64" if kind == "integer" else IBIS_TYPES[kind])
+    factors = divide_by is not None or multiply_by is not None
+    value: ir.Value = text if kind == "string" else text.try_cast("float64" if factors else IBIS_TYPES[kind])
     if divide_by is not None:
         value = value / divide_by
     if multiply_by is not None:
         value = value * multiply_by
-    if kind == "integer":
-        value = value.round().try_cast("int64")
+    if kind in LARGEST and (factors or kind == "number"):
+        # Words like "NaN" and "inf" are numbers to DuckDB; one of them would spoil every sum.
+        value = ibis.ifelse(value.abs() <= LARGEST[kind], value, None)
+        value = value.round() if kind == "integer" else value
     for marker in missing:
         value = value.nullif(ibis.literal(marker))
     return value

@@ -89,7 +89,8 @@ def _open_parquet(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
 
 def _open_json_lines(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
     check_last_line(path)
-    lines = """CREATE OR REPLACE TEMP TABLE lines AS SELECT row_number() OVER () AS row_number, line, false AS damaged
+    lines = """CREATE OR REPLACE TEMP TABLE lines AS
+        SELECT row_number() OVER () AS row_number, ltrim(line, '\ufeff') AS line, false AS damaged
         FROM read_csv(?, columns = {'line': 'VARCHAR'}, delim = '\x01', quote = '', escape = '', header = false,
         auto_detect = false, max_line_size = 67108864, parallel = false)"""
     try:
@@ -129,9 +130,10 @@ def _decode_lines(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
         for number, raw in enumerate(file, start=1):
             text = raw.decode("utf-8", errors="replace")
             numbers.append(number)
-            lines.append(text.rstrip("\r\n"))
+            lines.append(text.rstrip("\r\n").lstrip("\ufeff"))
             damaged.append("\ufffd" in text)
-    table = pa.table({"row_number": pa.array(numbers, pa.int64()), "line": lines, "damaged": damaged})
+    columns = [pa.array(numbers, pa.int64()), pa.array(lines, pa.string()), pa.array(damaged, pa.bool_())]
+    table = pa.table(columns, names=["row_number", "line", "damaged"])
     connection.register("decoded", table)
     connection.execute("CREATE OR REPLACE TEMP TABLE lines AS FROM decoded")
     connection.unregister("decoded")

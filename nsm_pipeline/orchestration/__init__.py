@@ -1,0 +1,1 @@
+"""Thin Dagster shells around the steps: assets, checks, jobs, schedules, sensors."""

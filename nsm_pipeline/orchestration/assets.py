@@ -1,0 +1,265 @@
+"""The assets: landing, weekly tables, series, certificates, extracts. Each calls one step and reports on it.
+
+What belongs here: asset specs and shells. What does not: anything that works without Dagster (`steps`).
+
+Weekly assets take a range of weeks in one run (starting a run costs seconds) and report per week.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import dagster as dg
+
+from nsm_pipeline.events.accounts import STANDARD
+from nsm_pipeline.events.landing import ingest
+from nsm_pipeline.events.usage import EVIDENCE
+from nsm_pipeline.metrics.measures import ROLES
+from nsm_pipeline.orchestration.metadata import (
+    GROWTH_SCHEMA,
+    METRIC_SCHEMA,
+    column_schema,
+    file_metadata,
+    landing_metadata,
+    preview,
+    states_metadata,
+    totals_of,
+)
+from nsm_pipeline.orchestration.partitions import weeks_of_run
+from nsm_pipeline.orchestration.resources import HomeResource
+from nsm_pipeline.playbook.models import UseCase
+from nsm_pipeline.publishing.tables import EXTRACT
+from nsm_pipeline.steps.certificates import run_certificates
+from nsm_pipeline.steps.opening import WEEKLY_TABLES, Open
+from nsm_pipeline.steps.publication import run_publication
+from nsm_pipeline.steps.series import run_growth
+from nsm_pipeline.steps.weekly import run_metrics, run_usage
+
+TEAM = ["team:analytics-engineering"]
+LANDED = dg.AssetKey("landed_events")
+ACCOUNTS = dg.AssetKey("accounts")
+USAGE = dg.AssetKey("usage_events")
+CERTIFICATES = dg.AssetKey("certificates")
+EXTRACTS = dg.AssetKey("extracts")
+TEXT = {
+    "account_weeks": "One row per active account and week: attributes and its part of every additive measure.",
+    "north_star": "The North Star per week, in total and per slice, with numerator, denominator and entities.",
+    "inputs": "The inputs (breadth, depth, frequency, efficiency) per week, in total and per slice.",
+    "counter_metrics": "The guardrails per week, in total and per slice.",
+}
+
+
+class WeeklyConfig(dg.Config):
+    """`force` rebuilds weeks that are up to date too; `use_cases` limits usage events to some of them."""
+
+    force: bool = False
+    use_cases: list[str] = []
+
+
+def landing_assets() -> dg.AssetsDefinition:
+    """`landed_events` and `accounts`: what is new in the landing zone, read once."""
+    specs = [
+        dg.AssetSpec(
+            LANDED,
+            group_name="landing",
+            owners=TEAM,
+            kinds={"duckdb", "parquet"},
+            description="Typed rows of every delivered event file, by UTC week; bad rows quarantined, files in a ledger.",
+        ),
+        dg.AssetSpec(
+            ACCOUNTS,
+            group_name="landing",
+            owners=TEAM,
+            kinds={"parquet"},
+            description="Account snapshots by the day they show.",
+            metadata={"dagster/column_schema": column_schema(STANDARD)},
+        ),
+    ]
+
+    @dg.multi_asset(name="ingest", specs=specs, can_subset=True)
+    def landing(context: dg.AssetExecutionContext, home: HomeResource) -> Iterator[dg.MaterializeResult[Any]]:
+        opened = home.open()
+        ledger = ingest(
+            opened.home,
+            opened.engine,
+            opened.calendar,
+            lambda done, of, path: context.log.info(f"{done} of {of} files: {path}"),
+        )
+        selected = context.op_execution_context.selected_asset_keys
+        if LANDED in selected:
+            yield dg.MaterializeResult(asset_key=LANDED, metadata=landing_metadata(ledger))
+        if ACCOUNTS in selected:
+            days = sorted(ledger.snapshots)
+            metadata = {"snapshots": len(days), "newest snapshot": str(days[-1]) if days else "none"}
+            yield dg.MaterializeResult(asset_key=ACCOUNTS, metadata=metadata)
+
+    return landing
+
+
+def usage_asset(partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:
+    """`usage_events`: deduplicated canonical events per use case and week, and the week's evidence."""
+    schema = [("week", "date"), ("use_case", "string"), ("event", "string"), ("occurred_at", "timestamp")]
+    schema += [("account_id", "string"), ("user_id", "string"), ("is_internal", "bool")]
+    columns = [dg.TableColumn(name, kind) for name, kind in schema]
+    columns.append(dg.TableColumn("…", "", "account attributes and declared properties, one column each"))
+
+    @dg.asset(
+        key=USAGE,
+        deps=[LANDED, ACCOUNTS],
+        partitions_def=partitions,
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        group_name="landing",
+        owners=TEAM,
+        kinds={"duckdb", "parquet"},
+        description="Canonical events of the week: deduplicated, mapped from how they were sent, with account attributes.",
+        metadata={"dagster/column_schema": dg.TableSchema(columns)},
+    )
+    def usage_events(context: dg.AssetExecutionContext, config: WeeklyConfig, home: HomeResource) -> None:
+        opened = home.open()
+        weeks = weeks_of_run(context.run.tags, opened.weeks)
+        for number, done in enumerate(run_usage(opened, weeks, config.force, config.use_cases), start=1):
+            evidence = opened.lake.read("week_evidence", done.week)
+            (row,) = evidence.to_pylist()
+            metadata = {
+                **{name: row[name] for name in EVIDENCE.names if name not in ("week", "snapshot")},
+                "dagster/row_count": row["accepted"] - row["unmapped"],
+                "account snapshot": str(row["snapshot"]),
+                "rebuilt": done.built,
+                "preview": preview(evidence),
+                **file_metadata(
+                    opened.lake.file("week_evidence", done.week), opened.lake.fingerprint("week_evidence", done.week)
+                ),
+            }
+            context.add_asset_metadata(metadata, partition_key=done.week.isoformat())
+            _progress(context, "usage events", number, len(weeks), str(done.week))
+
+    return usage_events
+
+
+def weekly_assets(use_case: UseCase, partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:
+    """A use case's weekly tables, computed together from one read of the week's events."""
+    name = use_case.use_case
+    specs = [
+        dg.AssetSpec(
+            dg.AssetKey([name, table]),
+            deps=[USAGE],
+            partitions_def=partitions,
+            group_name=name,
+            owners=TEAM,
+            kinds={"duckdb", "parquet"},
+            description=f"{use_case.title}: {TEXT[table]}",
+            metadata={} if table == "account_weeks" else {"dagster/column_schema": METRIC_SCHEMA},
+        )
+        for table in WEEKLY_TABLES
+    ]
+
+    @dg.multi_asset(
+        name=f"{name}_weekly", specs=specs, can_subset=True, backfill_policy=dg.BackfillPolicy.single_run()
+    )
+    def weekly(
+        context: dg.AssetExecutionContext, config: WeeklyConfig, home: HomeResource
+    ) -> Iterator[dg.MaterializeResult[Any]]:
+        opened = home.open()
+        weeks = weeks_of_run(context.run.tags, opened.weeks)
+        selected = {key.path[-1] for key in context.op_execution_context.selected_asset_keys}
+        tables = [table for table in WEEKLY_TABLES if table in selected]
+        for number, done in enumerate(run_metrics(opened, name, weeks, tables, config.force), start=1):
+            for table in tables:
+                _report_week(context, opened, name, table, done.week.isoformat(), done.built)
+            _progress(context, f"{name} tables", number, len(weeks), str(done.week))
+        for table in tables:
+            yield dg.MaterializeResult(asset_key=dg.AssetKey([name, table]))
+
+    return weekly
+
+
+def _report_week(
+    context: dg.AssetExecutionContext, opened: Open, name: str, table: str, week: str, built: bool
+) -> None:
+    data = opened.lake.read(table, name, week)
+    metadata: dict[str, Any] = {"dagster/row_count": data.num_rows, "rebuilt": built, "preview": preview(data)}
+    if table != "account_weeks":
+        metadata |= {"value" if table == "north_star" else key: value for key, value in totals_of(data).items()}
+    metadata |= file_metadata(opened.lake.file(table, name, week), opened.lake.fingerprint(table, name, week))
+    context.add_asset_metadata(metadata, asset_key=dg.AssetKey([name, table]), partition_key=week)
+
+
+def growth_asset(use_case: UseCase) -> dg.AssetsDefinition:
+    """A use case's whole series, recomputed from its weekly tables."""
+    name = use_case.use_case
+
+    @dg.asset(
+        key=[name, "growth"],
+        deps=[[name, "account_weeks"], [name, "north_star"]],
+        group_name=name,
+        owners=TEAM,
+        kinds={"duckdb", "parquet"},
+        description=f"{use_case.title}: growth, goals and new, retained, resurrected, churned accounts, all weeks.",
+        metadata={"dagster/column_schema": GROWTH_SCHEMA},
+    )
+    def growth(home: HomeResource) -> dg.MaterializeResult[Any]:
+        opened = home.open()
+        table = run_growth(opened, name)
+        latest = table.slice(max(0, table.num_rows - 8))
+        metadata: dict[str, Any] = {"dagster/row_count": table.num_rows, "latest weeks": preview(latest, 8)}
+        metadata |= file_metadata(opened.lake.file("growth", name), opened.lake.fingerprint("growth", name))
+        return dg.MaterializeResult(metadata=metadata)
+
+    return growth
+
+
+def certificates_asset(use_cases: list[str]) -> dg.AssetsDefinition:
+    """`certificates`: what passed its gates, over all use cases and weeks."""
+    deps = [dg.AssetKey([name, table]) for name in use_cases for table in (*WEEKLY_TABLES, "growth")]
+
+    @dg.asset(
+        key=CERTIFICATES,
+        deps=[USAGE, *deps],
+        group_name="publication",
+        owners=TEAM,
+        kinds={"greatexpectations"},
+        description="One certificate per use case and complete week whose gates pass; the others are withheld.",
+    )
+    def certificates(home: HomeResource) -> dg.MaterializeResult[Any]:
+        return dg.MaterializeResult(metadata=states_metadata(run_certificates(home.open())))
+
+    return certificates
+
+
+def extracts_asset(use_cases: list[str]) -> dg.AssetsDefinition:
+    """`extracts`: the published version for BI tools."""
+    deps = [dg.AssetKey([name, table]) for name in use_cases for table in (*ROLES, "growth")]
+
+    @dg.asset(
+        key=EXTRACTS,
+        deps=[CERTIFICATES, *deps],
+        group_name="publication",
+        owners=TEAM,
+        kinds={"parquet"},
+        description="Parquet for BI tools: " + ", ".join(table.name for table in EXTRACT) + "; with datapackage.json.",
+        metadata={
+            f"columns of {table.name}": dg.MetadataValue.table_schema(
+                column_schema(table.schema, {column.name: column.description for column in table.columns})
+            )
+            for table in EXTRACT
+        },
+    )
+    def extracts(home: HomeResource) -> dg.MaterializeResult[Any]:
+        opened = home.open()
+        version = run_publication(opened)
+        return dg.MaterializeResult(
+            metadata={"version": version, "folder": dg.MetadataValue.path(str(opened.home.extracts / "current"))}
+        )
+
+    return extracts
+
+
+def _progress(context: dg.AssetExecutionContext, what: str, number: int, total: int, week: str) -> None:
+    report = PROGRESS.get("report")
+    if report is not None:
+        report(what, number, total)
+    if number == total or number % 13 == 0:
+        context.log.info(f"{what}: {number} of {total} weeks, {week}")
+
+
+PROGRESS: dict[str, Callable[[str, int, int], None]] = {}
+"""Where a run in the terminal hangs its progress bar: the in-process run has no other way to the caller."""
