@@ -5,6 +5,7 @@ What belongs here: putting the shells together. What does not: anything they are
 
 from __future__ import annotations
 
+import os
 from datetime import date
 
 import dagster as dg
@@ -58,5 +59,6 @@ def build_definitions(home: Home, as_of: date | None = None) -> dg.Definitions:
 
 
 def defs() -> dg.Definitions:
-    """Entry point of `workspace.yaml`: the home at NSM_HOME, else the project's `data/`."""
-    return build_definitions(Home.at())
+    """Entry point of `workspace.yaml`: the home at NSM_HOME, else the project's `data/`; today at NSM_AS_OF."""
+    as_of = os.environ.get("NSM_AS_OF")
+    return build_definitions(Home.at(), date.fromisoformat(as_of) if as_of else None)

@@ -92,7 +92,8 @@ class Lake:
 
     def read(self, table: str, *key: object) -> pa.Table:
         """Rows of one file. Raises FileNotFoundError where it does not exist."""
-        return pq.read_table(self.file(table, *key), partitioning=None)
+        with pq.ParquetFile(self.file(table, *key)) as file:
+            return file.read().replace_schema_metadata(None)
 
     def exists(self, table: str, *key: object) -> bool:
         return self.file(table, *key).is_file()

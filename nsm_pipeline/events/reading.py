@@ -11,6 +11,7 @@ problem (text where the row is unreadable, else null), raw (text of the row; JSO
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import duckdb
@@ -52,8 +53,13 @@ def _quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
+def _exactly(path: Path) -> str:
+    """A path as a pattern that matches that path alone: to DuckDB `*`, `?` and `[` in a name are wildcards."""
+    return re.sub(r"([*?\[])", r"[\1]", str(path))
+
+
 def _open_parquet(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
-    relation = connection.read_parquet(str(path), file_row_number=True)
+    relation = connection.read_parquet(_exactly(path), file_row_number=True)
     types = dict(zip(relation.columns, map(str, relation.types), strict=True))
     types.pop("file_row_number")
     require_columns(list(types))
@@ -78,13 +84,16 @@ def _open_parquet(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
             to_json(struct_pack({packed})), try_cast(coalesce({properties}, '{{}}') AS JSON))::VARCHAR
             ELSE {properties} END"""
     everything = ", ".join(f"{_quoted(name)} := {_quoted(name)}" for name in types)
-    relation.select(
-        f"""file_row_number + 1 AS row_number, {text("event_id")} AS event_id, {text("event_name")} AS event_name,
+    # A temporary view like the other formats': a permanent one would stay hidden behind an earlier file's.
+    connection.execute(
+        f"""CREATE OR REPLACE TEMP VIEW source AS SELECT file_row_number + 1 AS row_number,
+        {text("event_id")} AS event_id, {text("event_name")} AS event_name,
         {instant("occurred_at")} AS occurred_at, {instant("received_at")} AS received_at,
         {text("account_id")} AS account_id, {text("user_id")} AS user_id,
         ({properties})::VARCHAR AS properties, NULL::VARCHAR AS problem,
-        to_json(struct_pack({everything}))::VARCHAR AS raw"""
-    ).create_view("source", replace=True)
+        to_json(struct_pack({everything}))::VARCHAR AS raw
+        FROM read_parquet('{_exactly(path).replace("'", "''")}', file_row_number = true)"""
+    )
 
 
 def _open_json_lines(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
@@ -94,7 +103,7 @@ def _open_json_lines(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
         FROM read_csv(?, columns = {'line': 'VARCHAR'}, delim = '\x01', quote = '', escape = '', header = false,
         auto_detect = false, max_line_size = 67108864, parallel = false)"""
     try:
-        connection.execute(lines, [str(path)])
+        connection.execute(lines, [_exactly(path)])
     except duckdb.Error:
         # Bytes that are not UTF-8 stop DuckDB's reader for the whole file: read it line by line, so that
         # only the damaged rows are set aside.

@@ -10,6 +10,8 @@ Tables, per week: `usage_events/<use case>/<week>` (see Mapping.usage_events), `
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Callable
 from collections.abc import Mapping as MappingOf
 from dataclasses import dataclass, field
 from datetime import date, timedelta
@@ -60,8 +62,9 @@ class UsageStep:
     _mapped_sql: dict[str, str] = field(default_factory=dict)
     _compiling: Lock = field(default_factory=Lock)
     _mappings: dict[tuple[str, date], Mapping] = field(default_factory=dict)
-    _definitions: dict[tuple[str, date], object] = field(default_factory=dict)
+    _fingerprints: dict[tuple[str, str, date], str] = field(default_factory=dict)
     _active: dict[str, str] | None = None
+    _aside: Counter[date] | None = None
 
     def mapping(self, use_case: UseCase, week: date) -> Mapping:
         key = (use_case.use_case, week)
@@ -84,22 +87,41 @@ class UsageStep:
 
     def fingerprint(self, use_case: UseCase, week: date) -> str:
         """Of one use case's usage events in a week: landed parts, duplicates, snapshot, definition, code."""
-        key = (use_case.use_case, week)
-        if key not in self._definitions:
-            self._definitions[key] = self.mapping(use_case, week).definition()
-        return digest(USAGE_VERSION, self._landing(week), self._definitions[key], self.playbook.attributes())
+        return self._once(("usage", use_case.use_case, week), lambda: self._fingerprint(use_case, week))
+
+    def _fingerprint(self, use_case: UseCase, week: date) -> str:
+        definition = self._definition(use_case, week)
+        return digest(USAGE_VERSION, self._landing(week), definition, self.playbook.attributes())
 
     def evidence_fingerprint(self, week: date) -> str:
         """Of a week's evidence: as above, over every use case, and the rows set aside."""
+        return self._once(("evidence", "", week), lambda: self._evidence_fingerprint(week))
+
+    def _evidence_fingerprint(self, week: date) -> str:
         uses = [self.fingerprint(use_case, week) for use_case in self.playbook.use_cases.values()]
         return digest(uses, self._landing(week), self._quarantined(week), self.playbook.settings.late_after_days)
 
     def quality_fingerprint(self, use_case: UseCase, week: date) -> str:
+        """Of a use case's event quality in a week: its usage events and the declared ranges."""
+        return self._once(("quality", use_case.use_case, week), lambda: self._quality_fingerprint(use_case, week))
+
+    def _quality_fingerprint(self, use_case: UseCase, week: date) -> str:
         ranges = {
             name: {key: [p.one_of, p.minimum, p.maximum] for key, p in event.properties.items()}
             for name, event in use_case.events.items()
         }
         return digest(self.fingerprint(use_case, week), ranges)
+
+    def _definition(self, use_case: UseCase, week: date) -> str:
+        key = ("definition", use_case.use_case, week)
+        return self._once(key, lambda: digest(self.mapping(use_case, week).definition()))
+
+    def _once(self, key: tuple[str, str, date], compute: Callable[[], str]) -> str:
+        """A fingerprint, computed once: ledger and playbook do not change under an open step."""
+        found = self._fingerprints.get(key)
+        if found is None:
+            found = self._fingerprints[key] = compute()
+        return found
 
     def stale(self, week: date) -> list[str]:
         """Names of the week's tables (a use case, or 'evidence') that are missing or made from something else."""
@@ -115,13 +137,13 @@ class UsageStep:
 
     def _quarantined(self, week: date) -> int:
         """Rows set aside that count for a week: by their UTC week's Monday."""
-        calendar = self.playbook.calendar
-        return sum(
-            count
-            for key in self.ledger.active("events")
-            for day, count in self.ledger.contents[key].quarantined_by_week.items()
-            if calendar.week_of_day(day) == week
-        )
+        if self._aside is None:
+            aside: Counter[date] = Counter()
+            for key in self.ledger.active("events"):
+                for day, count in self.ledger.contents[key].quarantined_by_week.items():
+                    aside[self.playbook.calendar.week_of_day(day)] += count
+            self._aside = aside
+        return self._aside[week]
 
     def run(self, connection: duckdb.DuckDBPyConnection, week: date, only: frozenset[str]) -> dict[str, int]:
         """Build the week's tables for the use cases (and 'evidence') named in `only`. Returns rows by use case."""
@@ -203,7 +225,7 @@ class UsageStep:
 
     def _compiled(self, mapping: Mapping, use_case: UseCase, week: date) -> tuple[str, str, str]:
         """SQL for usage events, their quality and dual-run copies: compiled once per mapping, not per week."""
-        key = digest(use_case.use_case, self._definitions.get((use_case.use_case, week)) or mapping.definition())
+        key = digest(use_case.use_case, self._definition(use_case, week))
         with self._compiling:
             if key not in self._sql:
                 self._sql[key] = self._compile(mapping, use_case)

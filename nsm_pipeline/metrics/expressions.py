@@ -123,7 +123,7 @@ def over_accounts(accounts: ir.Table, column: str, measure: Measure) -> ir.Value
 
 
 def attribute(accounts: ir.Table, measure: Measure, columns: Mapping[str, str]) -> ir.Value:
-    """A measure over the week's account snapshot (with `is_active`)."""
+    """A measure over the week's account snapshot (with `_is_active`)."""
     inside = condition_on_accounts(accounts, measure, columns)
     if measure.aggregate == "count":
         return accounts.account_id.count(where=inside & accounts[measure.column].notnull())
@@ -135,7 +135,7 @@ def attribute(accounts: ir.Table, measure: Measure, columns: Mapping[str, str]) 
 def condition_on_accounts(accounts: ir.Table, measure: Measure, columns: Mapping[str, str]) -> ir.BooleanValue:
     inside: ir.BooleanValue = ibis.literal(True) if measure.scope.include_internal else ~accounts.is_internal
     if measure.over == "active":
-        inside &= accounts.is_active
+        inside &= accounts["_is_active"]
     if measure.scope.where:
         inside &= where(accounts, parse(measure.scope.where, columns), columns)
     return inside

@@ -80,9 +80,11 @@ class WeeklyMetrics:
             for name in plan.use_case.slices
             if self.others or self.outside
         }
-        snapshot_schema = {"account_id": "string", "is_internal": "boolean", "is_active": "boolean"}
+        snapshot_schema = {"account_id": "string", "is_internal": "boolean", "_is_active": "boolean"}
         snapshot_schema |= {name: IBIS_TYPES[kind] for name, kind in plan.attributes.items()}
         snapshot = ibis.table(snapshot_schema, name="account_snapshot")
+        active = usage.filter(usage.event.isin(list(plan.use_case.active_events)))
+        self.sql_active = _sql(active.select("account_id"))
         self.sql_attributes = _sql(snapshot.agg(self._attribute_columns(snapshot))) if self.attributes else ""
         self.sql_attribute_slices = {
             name: _sql(_by(snapshot, name, self._attribute_columns(snapshot)))
@@ -106,8 +108,8 @@ class WeeklyMetrics:
         if self.attributes:
             connection.register("snapshot", snapshot)
             connection.execute(
-                """CREATE OR REPLACE TEMP TABLE account_snapshot AS SELECT *, account_id IN
-                (SELECT account_id FROM per_account WHERE events > 0) AS is_active FROM snapshot"""
+                f"""CREATE OR REPLACE TEMP TABLE account_snapshot AS SELECT *, account_id IN ({self.sql_active})
+                AS _is_active FROM snapshot"""
             )
             _merge(totals, self._numbers(connection, self.sql_attributes))
             for name, sql in self.sql_attribute_slices.items():
@@ -183,7 +185,7 @@ class WeeklyMetrics:
 
     def _sliced(self, connection: duckdb.DuckDBPyConnection, sql: str) -> dict[str, dict[str, Number]]:
         found = connection.execute(sql).to_arrow_table().to_pylist()
-        return {str(row.pop("slice_value")): row for row in found}
+        return {str(row.pop("_slice_value")): row for row in found}
 
     def _rows(
         self,
@@ -233,14 +235,15 @@ class WeeklyMetrics:
 
 
 def _column(plan: UseCasePlan, key: Key) -> str:
-    """Column that holds a measure, or the accounts in a scope, in the intermediate tables."""
+    """Column that holds a measure, or the accounts in a scope, in the intermediate tables. No name of a playbook
+    begins with an underscore."""
     if isinstance(key, Measure):
-        return f"m{plan.measures.index(key)}"
-    return f"n{plan.scopes.index(key)}"
+        return f"_m{plan.measures.index(key)}"
+    return f"_n{plan.scopes.index(key)}"
 
 
 def _by(table: ir.Table, name: str, columns: Mapping[str, ir.Value]) -> ir.Table:
-    return table.group_by(slice_value=table[name].cast("string").fill_null(UNKNOWN)).agg(**columns)
+    return table.group_by(_slice_value=table[name].cast("string").fill_null(UNKNOWN)).agg(**columns)
 
 
 def _merge(into: dict[str, dict[str, Number]], more: Mapping[str, Mapping[str, Number]]) -> None:

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from nsm_pipeline.errors import PlaybookError, nearest
-from nsm_pipeline.playbook.filters import FilterError, parse
-from nsm_pipeline.playbook.models import RESERVED, Event, Metric, Source, UseCase
+from nsm_pipeline.playbook.filters import FilterError, fits, parse
+from nsm_pipeline.playbook.models import RESERVED, Event, Metric, Property, Source, UseCase
 
 NUMBERS = ("integer", "number")
 
@@ -40,8 +40,10 @@ class Checker:
         for position, name in enumerate(use_case.slices):
             self.known(f"slices.{position}", name, self.attributes)
         for name, metric in use_case.metrics.items():
-            if name in RESERVED:
-                self.refuse(f"metrics.{name}", f"the name '{name}' is already taken by the pipeline.")
+            self._free(f"metrics.{name}", name)
+            for part in ("_numerator", "_denominator"):
+                if metric.kind in ("ratio", "average") and f"{name}{part}" in use_case.metrics:
+                    self.refuse(f"metrics.{name}{part}", f"found a name that is already taken by a part of '{name}'.")
             self._metric(f"metrics.{name}", metric, (name,))
         self._roles()
         for position, gate in enumerate(use_case.gates):
@@ -50,12 +52,8 @@ class Checker:
 
     def _event(self, path: str, event: Event) -> None:
         for name, declared in event.properties.items():
-            if name in RESERVED or name in self.attributes:
-                self.refuse(f"{path}.properties.{name}", f"the name '{name}' is already taken by the pipeline.")
-            if declared.type not in NUMBERS and (declared.minimum is not None or declared.maximum is not None):
-                self.refuse(
-                    f"{path}.properties.{name}", f"minimum and maximum need a number; the type is {declared.type}."
-                )
+            self._free(f"{path}.properties.{name}", name)
+            self._property(f"{path}.properties.{name}", declared)
         for position, name in enumerate(event.same):
             accepted = ["account_id", "user_id", *(f"properties.{name}" for name in event.properties)]
             self.known(f"{path}.same.{position}", name, accepted)
@@ -64,12 +62,32 @@ class Checker:
                 at = f"{path}.sources.{position}.properties.{name}"
                 self.known(at, name, event.properties)
                 if (mapping.divide_by or mapping.multiply_by) and event.properties[name].type not in NUMBERS:
-                    self.refuse(at, f"a factor needs a number; the type is {event.properties[name].type}.")
+                    self.refuse(at, f"found a factor, which needs a number; the type is {event.properties[name].type}.")
         if sum(source.preferred for source in event.sources) > 1:
-            self.refuse(f"{path}.sources", "more than one source is preferred; at most one can be.")
+            self.refuse(f"{path}.sources", "found several preferred sources; one at most is accepted.")
         overlaps = any(_overlap(a, b) for index, a in enumerate(event.sources) for b in event.sources[index + 1 :])
         if event.same and not overlaps:
-            self.refuse(f"{path}.same", "no two sources overlap in time, so nothing is sent twice.")
+            self.refuse(
+                f"{path}.same",
+                f"found {list(event.same)}, but no two sources overlap in time.",
+            )
+
+    def _free(self, path: str, name: str) -> None:
+        """Refuse a name that another column of the same tables has."""
+        if name in RESERVED or name in self.attributes:
+            taken = "an account attribute" if name in self.attributes else "a column of the pipeline"
+            self.refuse(path, f"found the name '{name}', which is already taken by {taken}.")
+
+    def _property(self, path: str, declared: Property) -> None:
+        low, high = declared.minimum, declared.maximum
+        if declared.type not in NUMBERS and (low is not None or high is not None):
+            self.refuse(path, f"found minimum or maximum, which need a number; the type is {declared.type}.")
+        if low is not None and high is not None and low > high:
+            self.refuse(path, f"found minimum {low}, which is above maximum {high}.")
+        for key, values in (("missing", declared.missing), ("one_of", declared.one_of or ())):
+            for value in values:
+                if not fits(declared.type, value):
+                    self.refuse(f"{path}.{key}", f"found {value!r}, which is no {declared.type}.")
 
     def _one_meaning(self) -> None:
         """A name as sent means one canonical event at a time."""
@@ -122,14 +140,15 @@ class Checker:
             try:
                 parse(metric.where, {**columns, **properties})
             except FilterError as error:
-                self.refuse(f"{path}.where", f"{error}")
+                self.refuse(f"{path}.where", f"{error}.")
 
     def _attribute(self, path: str, metric: Metric) -> None:
         name = str(metric.attribute)
         self.known(f"{path}.attribute", name, ["account_id", *self.attributes])
         if metric.aggregate != "count" and self.attributes.get(name) not in NUMBERS:
             self.refuse(
-                f"{path}.attribute", f"'{metric.aggregate}' needs a number; '{name}' is none. Try aggregate: count."
+                f"{path}.attribute",
+                f"found '{name}', which is no number; '{metric.aggregate}' needs one. Try aggregate: count.",
             )
 
     def _side(self, path: str, side: str | Metric, trail: tuple[str, ...]) -> None:

@@ -17,6 +17,7 @@ from nsm_pipeline.errors import nearest
 
 COMPARISONS = (exp.EQ, exp.NEQ, exp.LT, exp.LTE, exp.GT, exp.GTE)
 NUMERIC = {"integer", "number"}
+LARGEST = 100
 
 
 class FilterError(ValueError):
@@ -33,9 +34,13 @@ def parse(text: str, columns: Mapping[str, str]) -> exp.Expression:
         statements = sqlglot.parse(text, dialect="duckdb")
     except SqlglotError as error:
         raise FilterError(f"found '{text}', which does not parse: {str(error).splitlines()[0]}") from None
+    except RecursionError:
+        raise FilterError("found an expression with brackets that are nested too deeply") from None
     tree = statements[0] if len(statements) == 1 else None
     if tree is None:
         raise FilterError(f"found '{text}'; one boolean expression is accepted")
+    if sum(1 for _ in tree.find_all(exp.And, exp.Or, exp.Not, exp.Paren)) > LARGEST:
+        raise FilterError(f"found more than {LARGEST} and, or, not and brackets; nested too deeply")
     if _boolean(tree, columns) != "boolean":
         raise FilterError(f"found '{text}', which is not a yes-or-no expression")
     return tree
@@ -48,7 +53,7 @@ def used_columns(tree: exp.Expression) -> frozenset[str]:
 
 def canonical(tree: exp.Expression) -> str:
     """One spelling per meaning of white space and letter case of keywords, for fingerprints and documentation."""
-    return str(tree.sql(dialect="duckdb"))
+    return str(tree.sql(dialect="duckdb", comments=False))
 
 
 def _boolean(node: exp.Expression, columns: Mapping[str, str]) -> str:
@@ -76,6 +81,8 @@ def _boolean(node: exp.Expression, columns: Mapping[str, str]) -> str:
             return "boolean"
         case exp.Between():
             kind = _column(node.this, columns)
+            if node.args.get("symmetric"):
+                raise FilterError(f"found '{node.sql()}'; BETWEEN takes the lower bound first, without SYMMETRIC")
             _fits(kind, node.args["low"], node)
             _fits(kind, node.args["high"], node)
             return "boolean"
@@ -133,21 +140,26 @@ def literal(node: exp.Expression) -> str | float | int | bool | None:
     if isinstance(node, exp.Literal):
         if node.is_string:
             return str(node.this)
-        return float(node.this) if any(mark in str(node.this) for mark in ".eE") else int(node.this)
+        text = str(node.this)
+        return float(text) if len(text) > 30 or any(mark in text for mark in ".eE") else int(text)
     return None
 
 
 def _fits(kind: str, node: exp.Expression, where: exp.Expression) -> None:
-    value = literal(node)
-    fits = {
-        "string": isinstance(value, str),
-        "boolean": isinstance(value, bool),
-        "integer": isinstance(value, int | float) and not isinstance(value, bool),
-        "number": isinstance(value, int | float) and not isinstance(value, bool),
-        "date": isinstance(value, str) and _is_date(value),
-    }[kind]
-    if not fits:
+    if not fits(kind, literal(node)):
         raise FilterError(f"found '{where.sql()}', where a {kind} literal is needed and '{node.sql()}' stands")
+
+
+def fits(kind: str, value: object) -> bool:
+    """Whether a value is one of a type: text, a 64-bit number, a yes-or-no or a date written as YYYY-MM-DD."""
+    if kind == "string":
+        return isinstance(value, str)
+    if kind == "boolean":
+        return isinstance(value, bool)
+    if kind == "date":
+        return isinstance(value, str) and _is_date(value)
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return number and abs(float(str(value))) < 2.0**63
 
 
 def _is_date(value: str) -> bool:

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ValidationError
 
 from nsm_pipeline.errors import PlaybookError, nearest
 from nsm_pipeline.playbook.checking import Checker
-from nsm_pipeline.playbook.models import ATTRIBUTES, RESERVED, Settings, UseCase
+from nsm_pipeline.playbook.models import ATTRIBUTES, RESERVED, Ratio, Settings, UseCase
 from nsm_pipeline.weeks import WEEKDAYS, Calendar
 
 PACKAGED = Path(__file__).parent / "packaged"
@@ -73,6 +73,8 @@ class _UniqueKeys(yaml.SafeLoader):
 def _mapping(loader: _UniqueKeys, node: yaml.MappingNode) -> dict[Any, Any]:
     seen: set[str] = set()
     for key, _ in node.value:
+        if not isinstance(key, yaml.ScalarNode):
+            raise yaml.constructor.ConstructorError(None, None, "a key must be a plain word", key.start_mark)
         if key.value in seen:
             raise yaml.constructor.ConstructorError(None, None, f"the key '{key.value}' stands twice", key.start_mark)
         seen.add(key.value)
@@ -85,10 +87,15 @@ _UniqueKeys.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _map
 def _yaml(file: Path) -> Any:
     try:
         content = yaml.load(file.read_text(encoding="utf-8"), _UniqueKeys)  # noqa: S506 (a SafeLoader)
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise PlaybookError(f"{file}: not readable: {error.strerror}.") from None
+    except RecursionError:
+        raise PlaybookError(f"{file}: not readable as YAML: nested too deeply.") from None
+    except (yaml.YAMLError, ValueError) as error:  # a ValueError: bytes that are not UTF-8, dates such as 2026-02-30
         mark = getattr(error, "problem_mark", None)
         place = f"line {mark.line + 1}: " if mark else ""
-        raise PlaybookError(f"{file}: {place}not readable as YAML: {getattr(error, 'problem', error)}.") from None
+        problem = getattr(error, "problem", None) or str(error).splitlines()[0]
+        raise PlaybookError(f"{file}: {place}not readable as YAML: {problem}.") from None
     return {} if content is None else content
 
 
@@ -102,11 +109,13 @@ def _model(file: Path, model: type[M], content: Any) -> M:
 
 
 def _explain(file: Path, model: type[BaseModel], error: ValidationError) -> str:
-    first = error.errors()[0]
-    # A union's branches ('Metric', 'function-after[…]') are ours, not keys of the user's file.
-    path = [part for part in first["loc"] if not (isinstance(part, str) and (part[:1].isupper() or "[" in part))]
+    # A metric in a ratio may be a name or a mapping: for a mapping, that it is no name says nothing.
+    found = error.errors()
+    errors = [e for e in found if not (e["type"] == "string_type" and isinstance(e["input"], dict))] or found
+    first = min(errors, key=lambda e: e["type"] != "extra_forbidden")
+    path = [part for place, part in enumerate(first["loc"]) if not _ours(first["loc"], place)]
     key_path = ".".join(str(part) for part in path) or "(top level)"
-    more = f" ({error.error_count() - 1} more after this one.)" if error.error_count() > 1 else ""
+    more = f" ({len(errors) - 1} more after this one.)" if len(errors) > 1 else ""
     if first["type"] == "extra_forbidden":
         accepted = _keys_at(model, path[:-1])
         text = f"found the unknown key '{path[-1]}'; {nearest(str(path[-1]), accepted)}"
@@ -120,6 +129,12 @@ def _explain(file: Path, model: type[BaseModel], error: ValidationError) -> str:
     else:
         text = f"found {first['input']!r}; {first['msg'][0].lower()}{first['msg'][1:]}."
     return f"{file}: {key_path}: {text}{more}"
+
+
+def _ours(path: tuple[int | str, ...], place: int) -> bool:
+    """Whether a part of an error's place names a branch of our models, and no key of the user's file."""
+    part = str(path[place])
+    return "[" in part or (part == "Metric" and place > 0 and path[place - 1] in Ratio.model_fields)
 
 
 def _keys_at(model: type[BaseModel], path: Iterable[str | int]) -> list[str]:

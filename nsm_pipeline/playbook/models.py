@@ -47,7 +47,7 @@ PropertyType = Literal["string", "integer", "number", "boolean"]
 
 
 class Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Owner(Model):
@@ -153,6 +153,8 @@ class Metric(Model):
             raise ValueError("only an attribute metric takes 'aggregate' and 'over'")
         return self
 
+
+Ratio.model_rebuild()  # it names Metric, which is defined after it
 
 KINDS = (
     "count", "count_distinct", "sum", "average", "median", "minimum", "maximum", "attribute", "ratio",

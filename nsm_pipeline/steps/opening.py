@@ -81,9 +81,17 @@ class Open:
 
     def fingerprint(self, table: str, name: str, week: date) -> str:
         """What a use case's weekly table should carry now: a chain from landed files to its definition and code."""
-        plan = self.plans[name]
-        definition = plan.account_definition() if table == "account_weeks" else plan.definition(table)
-        return digest(METRICS_VERSION, self.usage.fingerprint(plan.use_case, week), definition)
+        use_case = self.playbook.use_cases[name]
+        return digest(METRICS_VERSION, self.usage.fingerprint(use_case, week), self._definitions[name, table])
+
+    @cached_property
+    def _definitions(self) -> dict[tuple[str, str], str]:
+        """Digest of what decides each weekly table of each use case."""
+        return {
+            (name, table): digest(plan.account_definition() if table == "account_weeks" else plan.definition(table))
+            for name, plan in self.plans.items()
+            for table in WEEKLY_TABLES
+        }
 
     def growth_fingerprint(self, name: str) -> str:
         plan = self.plans[name]

@@ -8,18 +8,22 @@ withheld) and the flash values of the week in progress, marked so. It fails clos
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from nsm_pipeline.lake import digest, write_text
 from nsm_pipeline.metrics.growth import LIFECYCLE, growth_series
 from nsm_pipeline.metrics.measures import ROLES
 from nsm_pipeline.playbook.models import CounterMetric, Input, Metric, UseCase
-from nsm_pipeline.publishing.extracts import write_extract
-from nsm_pipeline.publishing.tables import CERTIFICATES, GROWTH, METRIC_DICTIONARY, NORTH_STAR
+from nsm_pipeline.publishing.extracts import current_version, write_extract
+from nsm_pipeline.publishing.tables import CERTIFICATES, EXTRACT, GROWTH, METRIC_DICTIONARY, NORTH_STAR
 from nsm_pipeline.steps.certificates import WeekState, week_states
 from nsm_pipeline.steps.opening import Open
+from nsm_pipeline.steps.series import evidence_key, judged_weeks
 
 
 def run_publication(opened: Open) -> str:
@@ -27,7 +31,31 @@ def run_publication(opened: Open) -> str:
     with opened.home.lock("certificates"):
         states = {name: list(week_states(opened, name)) for name in opened.plans}
         tables = gather_tables(opened, states)
-        return write_extract(opened.home.extracts, tables, opened.playbook.settings.company)
+        version = write_extract(opened.home.extracts, tables, opened.playbook.settings.company)
+        write_text(_record(opened), json.dumps({"key": publication_key(opened), "version": version}))
+        return version
+
+
+def publication_key(opened: Open) -> str:
+    """What the extract rests on, from fingerprints alone: verdicts, the week in progress, the dictionary."""
+    verdicts = [evidence_key(opened, name, judged_weeks(opened, name)) for name in opened.plans]
+    current = opened.calendar.current()
+    flash = [opened.fingerprint(table, name, current) for name in opened.plans for table in ROLES]
+    words = dictionary(opened.playbook.use_cases.values()).to_pylist()
+    columns = [[table.name, str(table.schema)] for table in EXTRACT]
+    return digest(verdicts, flash, words, columns, opened.playbook.settings.company)
+
+
+def is_published(opened: Open) -> bool:
+    """Whether the current extract was made from the home as it is now."""
+    file = _record(opened)
+    stored = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    version = current_version(opened.home.extracts)
+    return version is not None and stored == {"key": publication_key(opened), "version": version}
+
+
+def _record(opened: Open) -> Path:
+    return opened.home.lake / "publication.json"
 
 
 def gather_tables(opened: Open, states: dict[str, list[WeekState]]) -> dict[str, pa.Table]:
@@ -45,7 +73,7 @@ def gather_tables(opened: Open, states: dict[str, list[WeekState]]) -> dict[str,
     return {
         **tables,
         "growth": pa.concat_tables([GROWTH.schema.empty_table(), *growth]),
-        "certificates": pa.Table.from_pylist([_certificate_row(state) for state in every], CERTIFICATES.schema),
+        "certificates": pa.Table.from_pylist(certificate_rows(every), CERTIFICATES.schema),
         "metric_dictionary": dictionary(opened.playbook.use_cases.values()),
     }
 
@@ -96,6 +124,11 @@ def _growth_rows(opened: Open, name: str, published: Sequence[WeekState], rows: 
         churned = stored[row["week"]]["churned"] if row["week"] in stored else None
         labelled.append({**row, "churned": churned, "state": state.state, "certificate_id": state.certificate_id})
     return pa.Table.from_pylist(labelled, GROWTH.schema)
+
+
+def certificate_rows(states: Iterable[WeekState]) -> list[dict[str, object]]:
+    """Rows of `certificates`: one per use case and week."""
+    return [_certificate_row(state) for state in states]
 
 
 def _certificate_row(state: WeekState) -> dict[str, object]:

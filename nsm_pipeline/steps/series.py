@@ -102,12 +102,14 @@ def evidence_key(opened: Open, name: str, weeks: Sequence[date]) -> str:
         for week in weeks
     ]
     gates = [gate.key() for gate in gates_of(use_case)]
-    growth = opened.lake.fingerprint("growth", name)
+    growth = opened.growth_fingerprint(name)
     return digest(GATES_VERSION, tables, gates, growth, sorted(_unreconciled(opened).items()))
 
 
 def run_gates(opened: Open, name: str) -> Verdicts:
     """The verdict on every complete, up-to-date week; judged anew only where something it rests on has changed."""
+    if opened.lake.fingerprint("growth", name) != opened.growth_fingerprint(name):
+        run_growth(opened, name)  # a backfill judges its weeks before the unpartitioned growth has its turn
     weeks = judged_weeks(opened, name)
     key = evidence_key(opened, name, weeks)
     stored = load_verdicts(opened, name)

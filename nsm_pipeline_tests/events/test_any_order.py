@@ -29,7 +29,9 @@ def landed_rows(draw: st.DrawFn) -> Row:
         event_name=draw(st.sampled_from(["order.placed", "order_done", "page_viewed", "unheard_of"])),
         properties={"amount": draw(st.integers(0, 3)), "order": f"o{draw(st.integers(0, 2))}"},
     )
-    row["received_at"] = draw(st.sampled_from([row["occurred_at"], "2026-03-01T00:00:00Z", "2026-03-02T00:00:00Z", None]))
+    row["received_at"] = draw(
+        st.sampled_from([row["occurred_at"], "2026-03-01T00:00:00Z", "2026-03-02T00:00:00Z", None])
+    )
     damage = draw(st.sampled_from([None] * 12 + ["event_id", "occurred_at", "account_id"]))
     return {**row, damage: None} if damage else row
 
@@ -38,7 +40,7 @@ def landed_rows(draw: st.DrawFn) -> Row:
 def deliveries(draw: st.DrawFn) -> tuple[list[Row], list[list[int]], list[str]]:
     """Rows, how they are cut into files (a row may be in several), and the files' endings."""
     rows = draw(st.lists(landed_rows(), min_size=1, max_size=14))
-    files = draw(st.lists(st.lists(st.integers(0, len(rows) - 1), min_size=1, max_size=8), min_size=1, max_size=5))
+    files = draw(st.lists(st.lists(st.integers(0, len(rows) - 1), min_size=1, max_size=8), min_size=1, max_size=4))
     return rows, files, [draw(st.sampled_from(ENDINGS)) for _ in files]
 
 
@@ -54,7 +56,7 @@ def outcome(zone: Zone) -> tuple[Any, ...]:
 
 
 @given(deliveries(), st.randoms(use_true_random=False))
-@settings(max_examples=20)
+@settings(max_examples=8)
 def test_any_order_of_ingest_gives_the_same_bytes(
     given_files: tuple[list[Row], list[list[int]], list[str]], random: Any
 ) -> None:
@@ -88,7 +90,7 @@ def expected(rows: Sequence[Row]) -> tuple[int, int, int, int, set[tuple[str, st
 
 
 @given(deliveries())
-@settings(max_examples=20)
+@settings(max_examples=15)
 def test_any_split_into_files_gives_the_same_rows(given_files: tuple[list[Row], list[list[int]], list[str]]) -> None:
     rows, files, endings = given_files
     with tempfile.TemporaryDirectory() as folder:

@@ -37,7 +37,7 @@ def test_nothing_new_changes_nothing(zone: Zone) -> None:
     zone.ingest()
     before, ledger = lake_bytes(zone), (zone.home.lake / "ledger.json").read_bytes()
     seen: list[str] = []
-    zone.ingest(lambda number, total, path: seen.append(path))
+    zone.ingest(lambda *found: seen.append(found[2]))
     assert seen == []
     assert (zone.home.lake / "ledger.json").read_bytes() == ledger
     assert lake_bytes(zone) == before
@@ -168,7 +168,10 @@ def test_a_conflict_across_weeks_is_counted_in_the_losers_week(zone: Zone) -> No
     assert state(zone) == {"a.jsonl": ("read", 1, 1, 0, 0), "b.jsonl": ("read", 1, 0, 1, 1)}
     assert [len(zone.usage(week)) for week in (WEEK, LAST_WEEK)] == [1, 0]
     keys = ("landed", "duplicate", "conflict", "accepted")
-    assert [tuple(zone.evidence(week)[key] for key in keys) for week in (WEEK, LAST_WEEK)] == [(1, 0, 0, 1), (1, 1, 1, 0)]
+    assert [tuple(zone.evidence(week)[key] for key in keys) for week in (WEEK, LAST_WEEK)] == [
+        (1, 0, 0, 1),
+        (1, 1, 1, 0),
+    ]
 
 
 @pytest.mark.parametrize(

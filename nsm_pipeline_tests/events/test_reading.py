@@ -110,6 +110,26 @@ def test_json_lines_that_are_not_utf8(zone: Zone, name: str) -> None:
     assert zone.row(name).accepted == 2
 
 
+def test_files_of_every_format_one_after_another(zone: Zone) -> None:
+    """One connection reads them all: nothing of one file may be seen through the next."""
+    endings = [".jsonl", ".parquet", ".csv", ".parquet", ".jsonl", ".csv", ".parquet"]
+    for place, ending in enumerate(endings):
+        zone.put(f"{place}{ending}", [event(f"e{place}-{number}") for number in range(place + 1)])
+    zone.ingest()
+    assert [row.accepted for row in zone.ledger.rows()] == [1, 2, 3, 4, 5, 6, 7]
+    assert zone.ledger.totals()["duplicate"] == 0
+
+
+@pytest.mark.parametrize("stem", ["a[1]", "a*", "what?", "it's", 'quoted"', "größe", "a b%20"])
+def test_names_with_special_characters(zone: Zone, stem: str) -> None:
+    for ending in (".jsonl", ".parquet", ".csv"):
+        zone.put(f"{stem}{ending}", [event(f"{ending}-{stem}")])
+        zone.put(f"a1{ending}", [event(f"decoy-{ending}")])
+        zone.put(f"abc{ending}", [event(f"decoy2-{ending}")])
+    zone.ingest()
+    assert [(row.state, row.accepted) for row in zone.ledger.rows()] == [("read", 1)] * 9
+
+
 def test_line_ends_and_byte_order_marks(zone: Zone) -> None:
     text = encode("f.jsonl", [event("e1"), event("e2")])
     zone.put("bom.jsonl", b"\xef\xbb\xbf" + text)
@@ -153,7 +173,10 @@ def test_further_columns_become_properties(zone: Zone, name: str) -> None:
     zone.ingest()
     zone.build(WEEK)
     # The sender's `properties` object wins over a column of the same name.
-    assert [(row["items"], row["amount"], row["order"]) for row in zone.usage(WEEK)] == [(3, 5.0, "o-e1"), (4, 8.0, None)]
+    assert [(row["items"], row["amount"], row["order"]) for row in zone.usage(WEEK)] == [
+        (3, 5.0, "o-e1"),
+        (4, 8.0, None),
+    ]
 
 
 @pytest.mark.parametrize("name", ["f.csv", "f.parquet"])

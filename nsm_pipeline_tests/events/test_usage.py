@@ -82,7 +82,9 @@ def test_copies_of_a_dual_run_count_once(zone: Zone) -> None:
         ("a1", "", 5.0), ("a1", "", 6.0), ("a1", "both", 1.0), ("a1", "both", 7.0), ("a1", "only new", 3.0),
         ("a1", "only old", 2.0), ("a2", "both", 4.0),
     ]  # fmt: skip
-    quality = {(row["event"], row["property"]): row for row in zone.lake.read("event_quality", "shop", FEB_9).to_pylist()}
+    quality = {
+        (row["event"], row["property"]): row for row in zone.lake.read("event_quality", "shop", FEB_9).to_pylist()
+    }
     assert quality["order_placed", None]["copies"] == 1
     assert quality["page_viewed", None]["copies"] == 0
     assert len(zone.usage(FEB_9)) == 8
@@ -175,7 +177,10 @@ def test_accounts_as_of_the_week(zone: Zone) -> None:
     zone.ingest()
     weeks = [date(2026, 1, 19), FEB_2, FEB_9, FEB_16]
     zone.build(*weeks)
-    found = [[(row["account_id"], row["plan"], row["seats"], row["is_internal"]) for row in zone.usage(week)] for week in weeks]
+    found = [
+        [(row["account_id"], row["plan"], row["seats"], row["is_internal"]) for row in zone.usage(week)]
+        for week in weeks
+    ]
     assert found == [
         [("a1", "free", 1, False)],  # before the first snapshot: the oldest
         [("a1", "free", 1, False)],
@@ -206,7 +211,9 @@ def test_a_snapshot_with_the_bytes_of_an_earlier_one_counts_for_its_own_day(zone
 
 def test_declared_attributes_of_any_name(zone: Zone) -> None:
     """Attributes may bear the names of columns that the pipeline itself works with."""
-    zone.settings = "account_attributes: {source: string, arr: number, rank: integer, properties: string, trial: boolean}\n"
+    zone.settings = (
+        "account_attributes: {source: string, arr: number, rank: integer, properties: string, trial: boolean}\n"
+    )
     row = {"source": "ads", "arr": "12.5", "rank": "3", "properties": "p", "trial": "true"}
     zone.put_accounts("2026-01-01", [{"account_id": "a1", **row}, {"account_id": "a2", "source": "x", "arr": "much"}])
     zone.put("f.jsonl", [event("e1"), event("e2", account="a2")])

@@ -1,0 +1,53 @@
+# Everything a person needs: make run, make ui, make test. Set-up happens by itself, once per lock file.
+SHELL := /bin/bash
+PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3.13 || command -v python3)
+NSM_HOME ?= $(CURDIR)/data
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+export NSM_HOME
+export DAGSTER_DISABLE_TELEMETRY := 1
+export GX_ANALYTICS_ENABLED := false
+
+.PHONY: run ui test quick lint types soak bench lock clean
+
+run: $(READY) ## Sample where the home is empty, run the pipeline, print the summary
+	@$(BIN)/nsm sample --if-empty
+	@$(BIN)/nsm run || { code=$$?; test $$code -eq 3 || exit $$code; $(BIN)/nsm expected; }
+
+ui: $(READY) ## The Dagster UI with its daemon, on the loopback address
+	@$(BIN)/nsm ui
+
+test: $(READY) lint types ## Lint, types and all tests
+	$(BIN)/python -m pytest -m "not soak"
+
+quick: $(READY) lint ## The tests for daily work
+	$(BIN)/python -m pytest -m "not soak and not slow"
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(READY)
+	$(BIN)/mypy
+
+soak: $(READY) ## Long soaks: 200 kills at random moments
+	$(BIN)/python -m pytest -m soak
+
+bench: $(READY) ## 20 million events against plain DuckDB; writes docs/performance.md
+	$(BIN)/python -m nsm_pipeline_tests.benchmark
+
+lock: ## Resolve versions anew (needs uv); hashes, no registry address
+	uv pip compile pyproject.toml --extra dev --python-version 3.11 --universal --generate-hashes \
+		--no-strip-extras --no-emit-index-url --no-annotate --no-header -q -o requirements.lock
+
+$(READY): requirements.lock pyproject.toml
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed."; exit 1; }
+	@echo "Setting up $(VENV) (once; a minute or two) …"
+	@$(PYTHON) -m venv --clear $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+clean:
+	rm -rf $(VENV) build *.egg-info

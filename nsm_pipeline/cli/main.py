@@ -1,0 +1,198 @@
+"""The commands of `nsm` and their exit codes.
+
+What belongs here: arguments, exit codes, errors as one readable paragraph. What does not: the work.
+
+Exit codes: 0 all certified and published; 3 finished, but some week was withheld; 2 bad usage, playbook or
+configuration; 1 anything else.
+"""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from collections.abc import Callable
+from datetime import date, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from nsm_pipeline.errors import UserError
+from nsm_pipeline.home import Home
+
+app = typer.Typer(
+    name="nsm",
+    help="Weekly North Star Metrics: computed from usage events, certified, published for BI.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+errors = Console(stderr=True, soft_wrap=True)
+WITHHELD, UNUSABLE, FAILED = 3, 2, 1
+
+
+class State:
+    """What every command shares: the home, chosen before or after the command's name, and today."""
+
+    home: str | None = None
+    as_of: date | None = None
+
+
+def _home(value: Path | None) -> Home:
+    return Home.at(value or State.home)
+
+
+def _day(value: str | None) -> date | None:
+    if value is None:
+        return State.as_of
+    try:
+        return date.fromisoformat(value)
+    except ValueError:
+        raise UserError(f"--as-of: found '{value}'; a day as YYYY-MM-DD is needed.") from None
+
+
+HomeOption = Annotated[
+    Path | None, typer.Option("--home", envvar="NSM_HOME", help="The home's directory.", show_default="data/")
+]
+AsOfOption = Annotated[str | None, typer.Option("--as-of", help="A day that stands for today, YYYY-MM-DD.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for a script.")]
+
+
+@app.callback()
+def shared(home: HomeOption = None, as_of: AsOfOption = None) -> None:
+    State.home = str(home) if home else None
+    State.as_of = _day(as_of)
+
+
+@app.command()
+def sample(
+    home: HomeOption = None,
+    weeks: Annotated[int, typer.Option(min=1, help="Weeks of history.")] = 60,
+    accounts: Annotated[int, typer.Option(min=1, help="Accounts in the end.")] = 400,
+    events: Annotated[int, typer.Option(min=0, help="Rows delivered, about.")] = 1_000_000,
+    seed: Annotated[int, typer.Option(min=0, help="Equal seeds give equal files.")] = 7,
+    end: Annotated[str | None, typer.Option(help="A day of the last week, YYYY-MM-DD.")] = None,
+    if_empty: Annotated[bool, typer.Option("--if-empty", help="Do nothing where something has landed.")] = False,
+) -> None:
+    """Write a sample landing zone: a made-up company's telemetry with growth, churn, a rename and an outage."""
+    from nsm_pipeline.cli.sampling import write
+
+    write(_home(home), weeks, accounts, events, seed, end, if_empty)
+
+
+@app.command()
+def run(home: HomeOption = None, as_of: AsOfOption = None, json: JsonOption = False) -> None:
+    """Ingest what is new, build every week that is missing or out of date in one run, certify, publish."""
+    from nsm_pipeline.cli.running import run_home
+
+    raise typer.Exit(run_home(_home(home), _day(as_of), as_json=json))
+
+
+@app.command()
+def backfill(
+    weeks: Annotated[str, typer.Option(help="First and last week, YYYY-MM-DD..YYYY-MM-DD, or one.")],
+    use_case: Annotated[list[str] | None, typer.Option(help="Only this use case; may be repeated.")] = None,
+    home: HomeOption = None,
+    as_of: AsOfOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Rebuild a range of weeks from landed rows, in one run, whether or not they are out of date."""
+    from nsm_pipeline.cli.running import backfill_home
+
+    raise typer.Exit(backfill_home(_home(home), _day(as_of), weeks, use_case or [], as_json=json))
+
+
+@app.command()
+def status(
+    home: HomeOption = None,
+    as_of: AsOfOption = None,
+    show: Annotated[int, typer.Option("--last", min=1, help="How many of the newest weeks to list.")] = 20,
+    json: JsonOption = False,
+) -> None:
+    """Per use case and week: missing, flash, withheld (and why) or certified; and what became of the rows."""
+    from nsm_pipeline.cli.status import show_status
+
+    show_status(_home(home), _day(as_of), show, as_json=json)
+
+
+@app.command()
+def query(
+    sql: Annotated[str, typer.Argument(help="One SELECT statement.")],
+    home: HomeOption = None,
+    as_of: AsOfOption = None,
+    format: Annotated[str, typer.Option("--format", help="table, csv or json.")] = "table",
+) -> None:
+    """Read-only SQL over the home: landed_events, usage_events, north_star, growth, extract_north_star, …"""
+    from nsm_pipeline.cli.querying import print_query
+
+    print_query(_home(home), _day(as_of), sql, format)
+
+
+@app.command(hidden=True)
+def expected(home: HomeOption = None) -> None:
+    """For `make run`: succeed where only weeks are withheld that the sample broke on purpose, and say why."""
+    from nsm_pipeline.cli.sampling import explain_withheld
+
+    raise typer.Exit(explain_withheld(_home(home)))
+
+
+@app.command()
+def ui(
+    home: HomeOption = None,
+    as_of: AsOfOption = None,
+    port: Annotated[int, typer.Option(min=1, max=65535)] = 3000,
+) -> None:
+    """Serve the Dagster UI with its daemon on the home, on the loopback address only."""
+    from nsm_pipeline.cli.running import serve
+
+    serve(_home(home), _day(as_of), port)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Entry point: runs a command and turns every error into one paragraph and an exit code."""
+    sys.exit(_guarded(lambda: app(args=arguments, standalone_mode=True)))
+
+
+def _guarded(command: Callable[[], object]) -> int:
+    try:
+        command()
+    except SystemExit as exit_:
+        return exit_.code if isinstance(exit_.code, int) else FAILED
+    except UserError as error:
+        errors.print(f"[bold red]Error[/] {_plain(str(error))}", highlight=False)
+        return UNUSABLE
+    except KeyboardInterrupt:
+        errors.print("Stopped. The last good state is in place; run it again to go on.")
+        return 130
+    except Exception as error:  # noqa: BLE001 (the last resort: nobody should have to read a traceback)
+        errors.print(f"[bold red]Error[/] {_plain(_cause(error))}{_kept(error)}", highlight=False)
+        return FAILED
+    return 0
+
+
+def _plain(text: str) -> str:
+    return text.replace("[", r"\[")
+
+
+def _cause(error: BaseException) -> str:
+    """The innermost reason, without the wrapping of the libraries in between."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    said = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {said[0] if said else 'no further word'}."
+
+
+def _kept(error: BaseException) -> str:
+    """Where the traceback lies, for whoever wants to report it."""
+    try:
+        folder = Home.at(State.home).root
+        if not folder.is_dir():
+            return ""
+        file = folder / "last_error.txt"
+        text = "".join(traceback.format_exception(error))
+        file.write_text(f"{datetime.now().isoformat()}\n{text}", encoding="utf-8")  # noqa: DTZ005
+    except OSError:
+        return " What was published before is still in place."
+    return f" What was published before is still in place. Details: {file}"

@@ -1,0 +1,46 @@
+"""`nsm query`: a result as a table, CSV or JSON.
+
+What belongs here: printing. What does not: the catalogue.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from datetime import date
+
+from rich.console import Console
+from rich.table import Table
+
+from nsm_pipeline.catalogue import run_query
+from nsm_pipeline.errors import UserError, nearest
+from nsm_pipeline.home import Home
+from nsm_pipeline.steps.opening import Open, open_playbook
+
+FORMATS = ("table", "csv", "json")
+SHOWN = 200
+
+
+def print_query(home: Home, as_of: date | None, sql: str, format: str) -> None:
+    """Run a query and print it. A table stops after 200 rows and says so; CSV and JSON hold all."""
+    if format not in FORMATS:
+        raise UserError(f"--format: found '{format}'; {nearest(format, FORMATS)}")
+    result = run_query(Open.of(home, open_playbook(home, as_of)), sql)
+    if format == "csv":
+        writer = csv.writer(sys.stdout, lineterminator="\n")
+        writer.writerow(result.column_names)
+        for batch in result.to_batches():
+            writer.writerows(zip(*(column.to_pylist() for column in batch.columns), strict=True))
+    elif format == "json":
+        print(json.dumps(result.to_pylist(), default=str))
+    else:
+        table = Table(box=None, header_style="bold", pad_edge=False)
+        numeric = {field.name for field in result.schema if str(field.type).startswith(("int", "uint", "double", "float", "decimal"))}
+        for name in result.column_names:
+            table.add_column(name, justify="right" if name in numeric else "left", overflow="fold")
+        for row in result.slice(0, SHOWN).to_pylist():
+            table.add_row(*("" if value is None else str(value).replace("[", r"\[") for value in row.values()))
+        Console().print(table)
+        if result.num_rows > SHOWN:
+            print(f"… {result.num_rows - SHOWN} more rows; --format csv prints them all.")

@@ -1,0 +1,173 @@
+"""`nsm run`, `nsm backfill` and `nsm ui`: one Dagster run in this process, or Dagster's own server.
+
+What belongs here: deciding whether a run is needed, starting it, what it returns. What does not: the steps.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import warnings
+from collections.abc import Sequence
+from datetime import date
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from nsm_pipeline.cli.main import WITHHELD
+from nsm_pipeline.cli.progress import Advance, bar
+from nsm_pipeline.cli.summary import print_json, print_summary
+from nsm_pipeline.errors import UserError, nearest
+from nsm_pipeline.events.landing import FOLDERS, ingest, load_ledger
+from nsm_pipeline.home import Home
+from nsm_pipeline.lake import write_text
+from nsm_pipeline.steps.certificates import WeekState, week_states
+from nsm_pipeline.steps.opening import Open, open_playbook
+from nsm_pipeline.steps.publication import is_published
+from nsm_pipeline.weeks import Calendar
+
+ATTEMPTS = 3
+
+
+def run_home(home: Home, as_of: date | None, as_json: bool) -> int:
+    """Bring a home up to date; prints the summary and returns the exit code."""
+    with bar("run") as advance:
+        opened = _ingested(home, as_of, advance)
+        for _ in range(ATTEMPTS):
+            stale = opened.stale_weeks()
+            if not stale and is_published(opened):
+                break
+            last = [opened.calendar.current()]
+            _dagster_run(opened, as_of, (stale or last)[0], (stale or last)[-1], advance)
+            # Another run on this home may have landed files meanwhile: what it made stale is ours to finish.
+            opened = _reopened(opened)
+    return _finish(opened, as_json)
+
+
+def backfill_home(home: Home, as_of: date | None, weeks: str, use_cases: Sequence[str], as_json: bool) -> int:
+    """Rebuild weeks of some use cases (all by default) whatever their state; prints the summary."""
+    playbook = open_playbook(home, as_of)
+    for name in use_cases:
+        if name not in playbook.use_cases:
+            raise UserError(f"--use-case: found '{name}'; {nearest(name, playbook.use_cases)}")
+    first, last = _range(weeks, playbook.calendar)
+    with bar("backfill") as advance:
+        opened = _ingested(home, as_of, advance)
+        for week in (first, last):
+            if week not in opened.weeks:
+                span = f"{opened.weeks[0]}..{opened.weeks[-1]}" if opened.weeks else "none yet"
+                raise UserError(f"--weeks: found {week}, which is outside this home's weeks, {span}.")
+        _dagster_run(opened, as_of, first, last, advance, list(use_cases) or list(opened.plans))
+    return _finish(_reopened(opened), as_json)
+
+
+def _range(weeks: str, calendar: Calendar) -> tuple[date, date]:
+    parts = weeks.split("..") if ".." in weeks else [weeks, weeks]
+    try:
+        first, last = (date.fromisoformat(part) for part in parts)
+    except ValueError:
+        raise UserError(f"--weeks: found '{weeks}'; YYYY-MM-DD..YYYY-MM-DD is needed, both first days of weeks.") from None
+    for day in (first, last):
+        if calendar.week_of_day(day) != day:
+            raise UserError(f"--weeks: found {day}, on which no week starts; nearest: {calendar.week_of_day(day)}.")
+    if first > last:
+        raise UserError(f"--weeks: found '{weeks}', which ends before it starts.")
+    return first, last
+
+
+def _ingested(home: Home, as_of: date | None, advance: Advance) -> Open:
+    playbook = open_playbook(home, as_of)
+    if not any((home.landing / folder).is_dir() for folder in FOLDERS) and not load_ledger(home).deliveries:
+        raise UserError(
+            f"{home.landing}: nothing has landed there. Put files under usage_events/ and accounts/, or write a "
+            "sample with `nsm sample`."
+        )
+    opened = Open.of(home, playbook)
+    ledger = ingest(home, opened.engine, playbook.calendar, lambda done, of, _: advance("landing files", done, of))
+    return Open.of(home, playbook, opened.engine, ledger)
+
+
+def _reopened(opened: Open) -> Open:
+    return Open.of(opened.home, opened.playbook, opened.engine)
+
+
+def _finish(opened: Open, as_json: bool) -> int:
+    states = [state for name in opened.plans for state in week_states(opened, name)]
+    (print_json if as_json else print_summary)(opened, states)
+    return _exit_code(states)
+
+
+def _exit_code(states: Sequence[WeekState]) -> int:
+    return WITHHELD if any(state.state == "withheld" for state in states) else 0
+
+
+def prepare(home: Home) -> Path:
+    """Make the home's dagster/ folder, with our dagster.yaml where there is none."""
+    home.dagster.mkdir(parents=True, exist_ok=True)
+    file = home.dagster / "dagster.yaml"
+    if not file.is_file():
+        template = resources.files("nsm_pipeline.orchestration").joinpath("dagster.yaml")
+        write_text(file, template.read_text(encoding="utf-8"))
+    os.environ["DAGSTER_HOME"] = str(home.dagster)
+    os.environ.setdefault("DAGSTER_EVENT_BATCH_SIZE", "500")
+    os.environ["DAGSTER_DISABLE_TELEMETRY"] = "1"
+    return home.dagster
+
+
+def _dagster_run(
+    opened: Open, as_of: date | None, first: date, last: date, advance: Advance, rebuild: Sequence[str] = ()
+) -> None:
+    """One run over a range of weeks, in this process. `rebuild`: use cases to build anew and nothing else."""
+    folder = prepare(opened.home)
+    warnings.simplefilter("ignore")
+    logging.getLogger("dagster").setLevel(logging.CRITICAL)
+    import dagster as dg
+
+    from nsm_pipeline.definitions import build_definitions
+    from nsm_pipeline.orchestration.assets import PROGRESS
+    from nsm_pipeline.orchestration.jobs import PIPELINE
+    from nsm_pipeline.orchestration.partitions import range_tags
+
+    definitions = build_definitions(opened.home, as_of)
+    job = definitions.resolve_job_def(PIPELINE)
+    config: dict[str, Any] = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+    selection: list[dg.AssetKey] | None = None
+    if rebuild:
+        selection = _selection(job, rebuild)
+        ops = {f"{name}_weekly": {"config": {"force": True}} for name in rebuild}
+        config["ops"] = {**ops, "usage_events": {"config": {"force": True, "use_cases": list(rebuild)}}}
+    PROGRESS["report"] = advance
+    try:
+        with dg.DagsterInstance.from_config(str(folder)) as instance:
+            job.execute_in_process(
+                instance=instance,
+                tags=range_tags(first, last),
+                run_config=config,
+                asset_selection=selection,
+                raise_on_error=True,
+            )
+    finally:
+        del PROGRESS["report"]
+
+
+def _selection(job: Any, use_cases: Sequence[str]) -> list[Any]:
+    """Assets of some use cases and what they share; other use cases' tables are left alone."""
+    keys = job.asset_layer.selected_asset_keys
+    return [key for key in keys if len(key.path) == 1 or key.path[0] in use_cases]
+
+
+def serve(home: Home, as_of: date | None, port: int) -> None:
+    """Become `dagster dev` on this home."""
+    open_playbook(home, as_of)  # a wrong playbook is said here, in one paragraph
+    prepare(home)
+    os.environ["NSM_HOME"] = str(home.root)
+    if as_of:
+        os.environ["NSM_AS_OF"] = as_of.isoformat()
+    command = ["dagster", "dev", "--host", "127.0.0.1", "--port", str(port), "-m", "nsm_pipeline.definitions", "-a", "defs"]
+    os.execvp(_beside_python("dagster"), command)  # noqa: S606
+
+
+def _beside_python(name: str) -> str:
+    return str(Path(sys.executable).parent / name)
+

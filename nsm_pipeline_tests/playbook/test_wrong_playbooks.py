@@ -1,0 +1,217 @@
+"""Every wrong playbook is refused in one readable paragraph: file, key path, what was found, the nearest name."""
+
+from __future__ import annotations
+
+import copy
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from nsm_pipeline.errors import PlaybookError
+from nsm_pipeline.playbook.loading import load_playbook
+
+BASE = """
+use_case: shop
+title: Shop
+owner: {name: Shop group}
+events:
+  order_placed:
+    properties: {amount: {type: number}, items: {type: integer}, status: {type: string}, gift: {type: boolean}}
+    sources: [{name: order.placed}]
+  viewed:
+    sources: [{name: viewed}]
+metrics:
+  buyers: {count_distinct: account, of: order_placed}
+  orders: {count: order_placed}
+  turnover: {sum: amount, of: order_placed}
+  typical: {median: amount, of: order_placed}
+  paid: {attribute: seats}
+  share: {ratio: {numerator: {count: order_placed, where: "status = 'paid'"}, denominator: orders}}
+north_star: {metric: buyers}
+inputs: [{metric: orders, dimension: depth}]
+"""
+SETTINGS = "account_attributes: {region: string}\n"
+CASES = yaml.safe_load((Path(__file__).parent / "wrong_playbooks.yaml").read_text())
+
+
+def write(folder: Path, use_case: str = BASE, settings: str = SETTINGS) -> Path:
+    (folder / "shop.yaml").write_text(use_case)
+    (folder / "settings.yaml").write_text(settings)
+    return folder
+
+
+def refusal(folder: Path) -> str:
+    with pytest.raises(PlaybookError) as refused:
+        load_playbook(folder)
+    message = str(refused.value)
+    assert "\n" not in message
+    assert "\x1b" not in message
+    assert message.endswith((".", ".)"))
+    assert len(message) < 1500
+    return message
+
+
+def change(document: Any, case: dict[str, Any]) -> Any:
+    document = copy.deepcopy(document)
+    for path, value in case.get("change", {}).items():
+        *parents, last = path.split("/") if not path.startswith("..") else [path]
+        inner = document
+        for parent in parents:
+            inner = inner[parent]
+        inner[last] = value
+    for path in case.get("drop", []):
+        *parents, last = path.split("/")
+        inner = document
+        for parent in parents:
+            inner = inner[parent]
+        del inner[last]
+    return document
+
+
+def test_the_base_is_right(tmp_path: Path) -> None:
+    assert list(load_playbook(write(tmp_path)).use_cases) == ["shop"]
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: json.dumps(case.get("change", case.get("drop")), default=str))
+def test_wrong_keys_and_names(tmp_path: Path, case: dict[str, Any]) -> None:
+    name = case.get("file", "shop.yaml")
+    texts = {"shop.yaml": BASE, "settings.yaml": SETTINGS}
+    texts[name] = yaml.safe_dump(change(yaml.safe_load(texts[name]), case), sort_keys=False)
+    message = refusal(write(tmp_path, texts["shop.yaml"], texts["settings.yaml"]))
+    place, _, text = message.partition(": ")
+    assert place == str(tmp_path / name)
+    for fragment in case["says"]:
+        assert fragment in text, text
+
+
+FILTERS = [
+    ("1=1; drop table x", "one boolean expression"),
+    ("status = 'paid'; delete from usage", "one boolean expression"),
+    ("status = 'x' or 1=1", "the name of a property or attribute is needed"),
+    ("1", "accepted are comparisons"),
+    ("true; true", "one boolean expression"),
+    ("status in (select account_id from usage)", "IN takes a list of literals"),
+    ("exists (select 1)", "accepted are comparisons"),
+    ("amount > (select 1)", "number literal is needed"),
+    ("(select true)", "accepted are comparisons"),
+    ("select 1", "accepted are comparisons"),
+    ("status = 'x' union select 1", "accepted are comparisons"),
+    ("lower(status) = 'x'", "the name of a property or attribute is needed"),
+    ("read_csv('/etc/passwd') is not null", "the name of a property or attribute is needed"),
+    ("amount = random()", "number literal is needed"),
+    ("amount + 1 > 2", "the name of a property or attribute is needed"),
+    ("statis = 'x'", "did you mean 'status'?"),
+    ("not gfit", "did you mean 'gift'?"),
+    ("usage.status = 'x'", "the name of a property or attribute is needed"),
+    ("status", "not a yes-or-no expression"),
+    ("not status", "yes-or-no expression is needed"),
+    ("gift and amount", "yes-or-no expression is needed"),
+    ("status = 5", "string literal is needed and '5' stands"),
+    ("status = paid", "did you mean"),
+    ('status = "paid"', "found the name 'paid'"),
+    ("amount = '5'", "number literal is needed and ''5''"),
+    ("amount = true", "number literal is needed"),
+    ("gift = 1", "boolean literal is needed"),
+    ("gift = 'true'", "boolean literal is needed"),
+    ("items = 1.5 and items = null", "literal is needed and 'NULL'"),
+    ("created_on > 'last week'", "date literal is needed"),
+    ("created_on > '2026-02-30'", "date literal is needed"),
+    ("created_on > 20260101", "date literal is needed"),
+    ("status in ('a', 5)", "string literal is needed and '5'"),
+    ("status in ()", "IN takes a list of literals"),
+    ("amount between 1 and 'x'", "number literal is needed"),
+    ("amount between symmetric 5 and 1", "SYMMETRIC"),
+    ("amount like '1%'", "LIKE needs a text column"),
+    ("status ilike 'x'", "accepted are comparisons"),
+    ("status like 'x' escape '!'", "accepted are comparisons"),
+    ("gift is true", "only NULL and NOT NULL"),
+    ("status = amount", "compares string with number"),
+    ("items = 99999999999999999999", "integer literal is needed"),
+    ("amount = 1e400", "number literal is needed"),
+    ("items = " + "9" * 500, "integer literal is needed"),
+    ("amount = 1::int", "number literal is needed"),
+    ("amount = ?", "number literal is needed"),
+    ("amount > any (1, 2)", "number literal is needed"),
+    ("case when gift then true else false end", "accepted are comparisons"),
+    ("status = 'x", "does not parse"),
+    ("status = ", "does not parse"),
+    ("(gift", "does not parse"),
+    ("", "one boolean expression"),
+    ("   ", "one boolean expression"),
+    ("-- nothing", "one boolean expression"),
+    ("(" * 3000 + "gift" + ")" * 3000, "nested too deeply"),
+    (" and ".join(["gift"] * 3000), "nested too deeply"),
+]
+
+
+@pytest.mark.parametrize(("text", "says"), FILTERS, ids=lambda value: str(value)[:40])
+def test_wrong_filters(tmp_path: Path, text: str, says: str) -> None:
+    document = yaml.safe_load(BASE)
+    document["metrics"]["orders"]["where"] = text
+    message = refusal(write(tmp_path, yaml.safe_dump(document)))
+    assert message.startswith(f"{tmp_path / 'shop.yaml'}: metrics.orders.where: found ")
+    assert says in message
+
+
+def test_a_property_of_another_event_is_unknown_in_a_filter(tmp_path: Path) -> None:
+    document = yaml.safe_load(BASE)
+    document["metrics"]["views"] = {"count": ["viewed", "order_placed"], "where": "status = 'x'"}
+    message = refusal(write(tmp_path, yaml.safe_dump(document)))
+    assert "metrics.views.where: found the name 'status'; " in message
+
+
+BROKEN = {
+    "a tab": ("use_case: shop\n\ttitle: x\n", "line 2: not readable as YAML"),
+    "an open bracket": ("slices: [plan\n", "not readable as YAML"),
+    "a key twice": (BASE + "title: Again\n", "the key 'title' stands twice"),
+    "a metric twice": (
+        BASE.replace("metrics:\n", "metrics:\n  orders: {count: viewed}\n"),
+        "the key 'orders' stands twice",
+    ),
+    "a mapping as a key": ("{a: 1}: 2\n", "a key must be a plain word"),
+    "a list as a key": ("? [a, b]\n: 2\n", "a key must be a plain word"),
+    "a list": ("- use_case: shop\n", "found list; a mapping of keys is needed"),
+    "text": ("hello\n", "found str; a mapping of keys is needed"),
+    "two documents": (BASE + "---\n" + BASE, "not readable as YAML"),
+    "a day that does not exist": (BASE + "review_by: 2026-02-30\n", "not readable as YAML: day is out of range"),
+    "a month that does not exist": (BASE + "review_by: 2026-13-01\n", "not readable as YAML: month must be in 1..12"),
+    "a Python object": (BASE + "vision: !!python/object/apply:os.system [ls]\n", "not readable as YAML"),
+    "an unknown anchor": (BASE + "vision: *nothing\n", "not readable as YAML"),
+    "itself": ("&a {use_case: *a}\n", "not readable as YAML"),
+    "a deep nest": ("a: " + "[" * 5000 + "\n", "not readable as YAML"),
+    "a number as a key": (BASE + "5: five\n", "found"),
+    "nothing": ("", "use_case: the key 'use_case' is needed and missing"),
+    "a comment": ("# later\n", "needed and missing"),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_broken_files(tmp_path: Path, name: str) -> None:
+    text, says = BROKEN[name]
+    message = refusal(write(tmp_path, text))
+    assert message.startswith(f"{tmp_path / 'shop.yaml'}: ")
+    assert says in message
+
+
+def test_bytes_that_are_not_utf8(tmp_path: Path) -> None:
+    (tmp_path / "shop.yaml").write_bytes(b"title: gr\xf6\xdfe\n")
+    assert "shop.yaml: not readable as YAML: 'utf-8' codec" in refusal(tmp_path)
+
+
+def test_a_folder_with_the_name_of_a_file(tmp_path: Path) -> None:
+    (tmp_path / "shop.yaml").mkdir()
+    assert "shop.yaml: not readable" in refusal(tmp_path)
+
+
+def test_one_use_case_in_two_files(tmp_path: Path) -> None:
+    write(tmp_path)
+    (tmp_path / "twin.yml").write_text(BASE)
+    message = refusal(tmp_path)
+    assert message.startswith(f"{tmp_path / 'twin.yml'}: use_case: found 'shop'")
+
+
+def test_the_number_of_further_errors_is_told(tmp_path: Path) -> None:
+    assert "(1 more after this one.)" in refusal(write(tmp_path, BASE + "tittle: x\nvisoin: y\n"))
