@@ -16,7 +16,7 @@ import pyarrow as pa
 from nsm_pipeline.errors import UserError, nearest
 from nsm_pipeline.events.accounts import STANDARD
 from nsm_pipeline.events.duplicates import LOSERS, losers_file
-from nsm_pipeline.events.landing import QUARANTINE
+from nsm_pipeline.events.landed import QUARANTINE
 from nsm_pipeline.events.ledger import LedgerRow
 from nsm_pipeline.events.usage import EVIDENCE, UNMAPPED
 from nsm_pipeline.metrics.growth import GROWTH

@@ -18,7 +18,7 @@ from nsm_pipeline.steps.certificates import WeekState, week_states
 from nsm_pipeline.steps.opening import Open, open_playbook
 
 console = Console()
-SYMBOLS = {"certified": "[green]✔ certified[/]", "withheld": "[red]✘ withheld[/]", "flash": "[yellow]◔ flash[/]", "missing": "[dim]· missing[/]"}
+SYMBOLS = {"certified": "[green]✔[/]", "withheld": "[red]✘[/]", "flash": "[yellow]◔[/]", "missing": "[dim]·[/]"}
 COUNTS = ("landed", "duplicate", "quarantined", "internal", "late", "unmapped")
 
 
@@ -33,10 +33,10 @@ def show_status(home: Home, as_of: date | None, last: int, as_json: bool) -> Non
     if not opened.weeks:
         console.print(f"Nothing has landed in {home.landing} yet.")
         return
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    table.add_column("week")
+    table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 1, 0, 0))
+    table.add_column("week", no_wrap=True)
     for name in opened.plans:
-        table.add_column(name)
+        table.add_column(name, justify="center", overflow="fold")
     for name in COUNTS:
         table.add_column(name, justify="right")
     for week in opened.weeks[-last:]:
@@ -44,6 +44,7 @@ def show_status(home: Home, as_of: date | None, last: int, as_json: bool) -> Non
         cells = [SYMBOLS[states[name][week].state] for name in opened.plans]
         table.add_row(str(week), *cells, *(f"{counts[name]:,}" if counts else "" for name in COUNTS))
     console.print(table)
+    console.print("  ".join(f"{symbol} {state}" for state, symbol in SYMBOLS.items()))
     if len(opened.weeks) > last:
         console.print(f"[dim]{len(opened.weeks) - last} earlier weeks; --last {len(opened.weeks)} lists them all.[/]")
     _print_reasons(states)
