@@ -110,7 +110,9 @@ def _landed(opened: Open, connection: duckdb.DuckDBPyConnection, name: str) -> N
     connection.register("ledger_paths", paths)
     losers = [file for week in ledger.losers if (file := losers_file(opened.lake, ledger, week))]
     lost = pa.schema([("week", pa.date32()), *LOSERS])
-    _files_view(connection, "settled_duplicates", losers, lost, "parse_path(filename)[-2]::DATE AS week, content, row, kind")
+    _files_view(
+        connection, "settled_duplicates", losers, lost, "parse_path(filename)[-2]::DATE AS week, content, row, kind"
+    )
     _files_view(
         connection,
         "landed_rows",
@@ -119,8 +121,8 @@ def _landed(opened: Open, connection: duckdb.DuckDBPyConnection, name: str) -> N
         "*, parse_path(filename)[-2]::DATE AS week, parse_filename(filename, true) AS content",
     )
     connection.execute(
-        f"""CREATE VIEW {name} AS SELECT landed.week, event_id, event_name, occurred_at, received_at, account_id, user_id,
-            properties, coalesce(lost.kind, 'accepted') AS outcome, path AS file, row_number
+        f"""CREATE VIEW {name} AS SELECT landed.week, event_id, event_name, occurred_at, received_at, account_id,
+            user_id, properties, coalesce(lost.kind, 'accepted') AS outcome, path AS file, row_number
         FROM landed_rows landed JOIN ledger_paths USING (content)
         LEFT JOIN settled_duplicates lost ON lost.week = landed.week AND lost.content = landed.content
             AND lost.row = landed.file_row_number"""
@@ -138,7 +140,8 @@ def _quarantined(opened: Open, connection: duckdb.DuckDBPyConnection, name: str)
     _files_view(connection, "quarantined_rows", files, QUARANTINE, "*, parse_filename(filename, true) AS content")
     names = ", ".join(field.name for field in QUARANTINE)
     connection.execute(
-        f"CREATE VIEW {name} AS SELECT path AS file, {names} FROM quarantined_rows JOIN quarantine_paths USING (content)"
+        f"""CREATE VIEW {name} AS SELECT path AS file, {names}
+        FROM quarantined_rows JOIN quarantine_paths USING (content)"""
     )
 
 

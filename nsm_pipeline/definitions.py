@@ -44,7 +44,7 @@ def build_definitions(home: Home, as_of: date | None = None) -> dg.Definitions:
         assets=[
             landing_assets(),
             usage_asset(partitions),
-            *(weekly_assets(use_case, partitions) for use_case in use_cases.values()),
+            *(weekly_assets(plan, partitions) for plan in opened.plans.values()),
             *(growth_asset(use_case) for use_case in use_cases.values()),
             certificates_asset(names),
             extracts_asset(names),

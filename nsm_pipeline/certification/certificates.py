@@ -44,7 +44,10 @@ def certify(
     if failed:
         raise ValueError(f"{use_case} {week} has failed {', '.join(failed)}")
     values = [
-        {name: row[name] for name in ("metric", "role", "slice", "slice_value", "value", "numerator", "denominator", "entities")}
+        {
+            name: row[name]
+            for name in ("metric", "role", "slice", "slice_value", "value", "numerator", "denominator", "entities")
+        }
         for row in rows.to_pylist()
     ]
     return Certificate(use_case=use_case, week=week, fingerprints=fingerprints, values=values, gates=list(gates))

@@ -107,7 +107,9 @@ def _values(use_case: UseCase) -> list[Gate]:
         for role in ("north_star", "inputs", "counter_metrics")
     ]
     if north_star.kind in ("count", "count_distinct", "sum", "attribute"):
-        found.append(Gate("value present", values, "north_star", "expect_column_values_to_not_be_null", {"column": "value"}))
+        found.append(
+            Gate("value present", values, "north_star", "expect_column_values_to_not_be_null", {"column": "value"})
+        )
     if north_star.kind in ("count", "count_distinct"):
         found.append(Gate("value not negative", values, "north_star", *_between("value", 0, None)))
     agree, adds_up = "accounts_agree", "growth_adds_up"

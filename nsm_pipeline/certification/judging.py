@@ -14,12 +14,12 @@ from typing import Any
 
 os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
 
-import great_expectations as gx  # noqa: E402  (analytics must be off before the import)
-import pandas as pd  # noqa: E402
+import great_expectations as gx
+import pandas as pd
 
-from nsm_pipeline.certification.evidence import Evidence  # noqa: E402
-from nsm_pipeline.certification.gates import Gate  # noqa: E402
-from nsm_pipeline.errors import PlaybookError, nearest  # noqa: E402
+from nsm_pipeline.certification.evidence import Evidence
+from nsm_pipeline.certification.gates import Gate
+from nsm_pipeline.errors import PlaybookError, nearest
 
 logging.getLogger("great_expectations").setLevel(logging.ERROR)
 
@@ -93,9 +93,7 @@ def _validate(source: Any, name: str, frame: pd.DataFrame, gates: Sequence[Gate]
     batch = source.add_dataframe_asset(name).add_batch_definition_whole_dataframe(name).get_batch({"dataframe": frame})
     keys = [key for key in ("week", "metric", "slice", "event", "property") if key in frame.columns]
     suite = gx.ExpectationSuite(name=name, expectations=[_expectation(*item, frame) for item in enumerate(gates)])
-    outcome = batch.validate(
-        suite, result_format={"result_format": "COMPLETE", "unexpected_index_column_names": keys}
-    )
+    outcome = batch.validate(suite, result_format={"result_format": "COMPLETE", "unexpected_index_column_names": keys})
     by_place = {result.expectation_config.meta["place"]: result for result in outcome.results}
     failing = []
     for place, gate in enumerate(gates):

@@ -192,7 +192,7 @@ def _kept(error: BaseException) -> str:
             return ""
         file = folder / "last_error.txt"
         text = "".join(traceback.format_exception(error))
-        file.write_text(f"{datetime.now().isoformat()}\n{text}", encoding="utf-8")  # noqa: DTZ005
+        file.write_text(f"{datetime.now().isoformat()}\n{text}", encoding="utf-8")
     except OSError:
         return " What was published before is still in place."
     return f" What was published before is still in place. Details: {file}"

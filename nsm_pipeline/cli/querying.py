@@ -20,6 +20,7 @@ from nsm_pipeline.steps.opening import Open, open_playbook
 
 FORMATS = ("table", "csv", "json")
 SHOWN = 200
+WIDEST = 60
 
 
 def print_query(home: Home, as_of: date | None, sql: str, format: str) -> None:
@@ -36,11 +37,18 @@ def print_query(home: Home, as_of: date | None, sql: str, format: str) -> None:
         print(json.dumps(result.to_pylist(), default=str))
     else:
         table = Table(box=None, header_style="bold", pad_edge=False)
-        numeric = {field.name for field in result.schema if str(field.type).startswith(("int", "uint", "double", "float", "decimal"))}
+        numeric = {
+            field.name
+            for field in result.schema
+            if str(field.type).startswith(("int", "uint", "double", "float", "decimal"))
+        }
         for name in result.column_names:
-            table.add_column(name, justify="right" if name in numeric else "left", overflow="fold")
+            table.add_column(name, justify="right" if name in numeric else "left", no_wrap=True, max_width=WIDEST)
         for row in result.slice(0, SHOWN).to_pylist():
             table.add_row(*("" if value is None else str(value).replace("[", r"\[") for value in row.values()))
-        Console().print(table)
+        # As wide as the rows are: a terminal wraps long lines better than a table folds narrow columns.
+        console = Console()
+        console.width = max(console.width, WIDEST * result.num_columns)
+        console.print(table)
         if result.num_rows > SHOWN:
             print(f"… {result.num_rows - SHOWN} more rows; --format csv prints them all.")

@@ -67,7 +67,9 @@ def _range(weeks: str, calendar: Calendar) -> tuple[date, date]:
     try:
         first, last = (date.fromisoformat(part) for part in parts)
     except ValueError:
-        raise UserError(f"--weeks: found '{weeks}'; YYYY-MM-DD..YYYY-MM-DD is needed, both first days of weeks.") from None
+        raise UserError(
+            f"--weeks: found '{weeks}'; YYYY-MM-DD..YYYY-MM-DD is needed, both first days of weeks."
+        ) from None
     for day in (first, last):
         if calendar.week_of_day(day) != day:
             raise UserError(f"--weeks: found {day}, on which no week starts; nearest: {calendar.week_of_day(day)}.")
@@ -164,10 +166,20 @@ def serve(home: Home, as_of: date | None, port: int) -> None:
     os.environ["NSM_HOME"] = str(home.root)
     if as_of:
         os.environ["NSM_AS_OF"] = as_of.isoformat()
-    command = ["dagster", "dev", "--host", "127.0.0.1", "--port", str(port), "-m", "nsm_pipeline.definitions", "-a", "defs"]
+    command = [
+        "dagster",
+        "dev",
+        "--host",
+        "127.0.0.1",
+        "--port",
+        str(port),
+        "-m",
+        "nsm_pipeline.definitions",
+        "-a",
+        "defs",
+    ]
     os.execvp(_beside_python("dagster"), command)  # noqa: S606
 
 
 def _beside_python(name: str) -> str:
     return str(Path(sys.executable).parent / name)
-

@@ -70,7 +70,9 @@ def _print_rows(opened: Open) -> None:
     )
     outside = _outside(opened)
     if outside:
-        console.print(f"[yellow]![/] {outside:,} rows lie before the first week or after the one in progress.", highlight=False)
+        console.print(
+            f"[yellow]![/] {outside:,} rows lie before the first week or after the one in progress.", highlight=False
+        )
     for row in opened.ledger.rows():
         if row.state == "quarantined":
             console.print(f"[yellow]Set aside[/] {row.path}: {row.reason}", highlight=False)

@@ -21,7 +21,12 @@ from nsm_pipeline.steps.publication import title_of
 
 console = Console(soft_wrap=False)
 SPARKS = "▁▂▃▄▅▆▇█"
-MARKS = {"certified": "[green]✔ certified[/]", "withheld": "[red]✘ withheld[/]", "flash": "[yellow]◔ flash[/]", "missing": "[red]? missing[/]"}
+MARKS = {
+    "certified": "[green]✔ certified[/]",
+    "withheld": "[red]✘ withheld[/]",
+    "flash": "[yellow]◔ flash[/]",
+    "missing": "[red]? missing[/]",
+}
 HISTORY = 26
 
 
@@ -47,7 +52,11 @@ def summarise(opened: Open, states: Sequence[WeekState]) -> dict[str, Any]:
             "certificate_id": state.certificate_id if state else None,
             "flash": progress[-1] if progress else None,
             "weeks": dict(Counter(s.state for s in mine)),
-            "withheld": [{"week": s.week, "failed": list(s.failed), "published": s.certificate_id} for s in mine if s.state == "withheld"],
+            "withheld": [
+                {"week": s.week, "failed": list(s.failed), "published": s.certificate_id}
+                for s in mine
+                if s.state == "withheld"
+            ],
             "history": [row["value"] for row in complete[-HISTORY:]],
         }
     return {
@@ -55,7 +64,9 @@ def summarise(opened: Open, states: Sequence[WeekState]) -> dict[str, Any]:
         "home": str(opened.home.root),
         "as_of": opened.playbook.settings.as_of,
         "rows": dict(opened.ledger.totals()),
-        "files_set_aside": [{"path": row.path, "reason": row.reason} for row in opened.ledger.rows() if row.state == "quarantined"],
+        "files_set_aside": [
+            {"path": row.path, "reason": row.reason} for row in opened.ledger.rows() if row.state == "quarantined"
+        ],
         "use_cases": use_cases,
         "extracts": str(opened.home.extracts / "current"),
     }
@@ -74,8 +85,9 @@ def print_summary(opened: Open, states: Sequence[WeekState]) -> None:
         console.print(_panel(name, one))
     rows = summary["rows"]
     console.print(
-        f"Rows delivered {rows['rows']:,} = accepted {rows['accepted']:,} + duplicate {rows['duplicate']:,} + quarantined "
-        f"{rows['quarantined']:,}" + (f" [dim](conflicts among the duplicates: {rows['conflict']})[/]" if rows["conflict"] else ""),
+        f"Rows delivered {rows['rows']:,} = accepted {rows['accepted']:,} + duplicate {rows['duplicate']:,} "
+        f"+ quarantined {rows['quarantined']:,}"
+        + (f" [dim](conflicts among the duplicates: {rows['conflict']})[/]" if rows["conflict"] else ""),
         highlight=False,
     )
     for file in summary["files_set_aside"]:
@@ -87,8 +99,9 @@ def _panel(name: str, one: Mapping[str, Any]) -> Panel:
     latest = one["latest"]
     if latest is None:
         return Panel("no complete week yet", title=one["title"], title_align="left")
+    unit = one["unit"] or one["north_star_title"].lower()
     head = Text.from_markup(
-        f"[bold]{number(latest['value'])}[/] {one['unit'] or one['north_star_title'].lower()}   {MARKS[one['state']]}   "
+        f"[bold]{number(latest['value'])}[/] {unit}   {MARKS[one['state']]}   "
         f"[dim]week of {latest['week']}[/]   {spark(one['history'])}"
     )
     table = Table.grid(padding=(0, 3))
@@ -121,7 +134,9 @@ def _panel(name: str, one: Mapping[str, Any]) -> Panel:
         kept = "the values certified before stay published" if week["published"] else "nothing of it is published"
         lines.append(Text.from_markup(f"[red]✘[/] {week['week']} withheld; {kept}: {'; '.join(week['failed'])}"))
     title = f"[bold]{one['title']}[/] · {one['north_star_title']}"
-    return Panel(Group(*lines), title=title, title_align="left", border_style="cyan", subtitle=name, subtitle_align="right")
+    return Panel(
+        Group(*lines), title=title, title_align="left", border_style="cyan", subtitle=name, subtitle_align="right"
+    )
 
 
 def number(value: float | None) -> str:
@@ -145,6 +160,6 @@ def spark(values: Sequence[float | None]) -> str:
         return ""
     low, high = min(known), max(known)
     step = (high - low) or 1.0
-    return "".join(" " if value is None else SPARKS[round((value - low) / step * (len(SPARKS) - 1))] for value in values)
-
-
+    return "".join(
+        " " if value is None else SPARKS[round((value - low) / step * (len(SPARKS) - 1))] for value in values
+    )

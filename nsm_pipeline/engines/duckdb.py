@@ -29,7 +29,7 @@ Connect = Callable[[], AbstractContextManager[duckdb.DuckDBPyConnection]]
 UNITS = {"MB": 1, "MiB": 1, "GB": 1000, "GiB": 1024}
 
 
-def connection_config(settings: EngineSettings, spill: Path) -> dict[str, str | int]:
+def connection_config(settings: EngineSettings, spill: Path) -> dict[str, str | bool | int | float | list[str]]:
     """DuckDB's configuration for one worker: its share of the memory limit, one thread, where to spill."""
     match = re.fullmatch(r"([\d.]+) ?(\w+)", settings.memory_limit)
     assert match is not None  # the settings model has checked the pattern

@@ -9,11 +9,12 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import dagster as dg
+from pydantic import Field
 
 from nsm_pipeline.events.accounts import STANDARD
 from nsm_pipeline.events.landing import ingest
 from nsm_pipeline.events.usage import EVIDENCE
-from nsm_pipeline.metrics.measures import ROLES
+from nsm_pipeline.metrics.measures import ROLES, UseCasePlan
 from nsm_pipeline.orchestration.metadata import (
     GROWTH_SCHEMA,
     METRIC_SCHEMA,
@@ -52,7 +53,7 @@ class WeeklyConfig(dg.Config):
     """`force` rebuilds weeks that are up to date too; `use_cases` limits usage events to some of them."""
 
     force: bool = False
-    use_cases: list[str] = []
+    use_cases: list[str] = Field(default_factory=list)
 
 
 def landing_assets() -> dg.AssetsDefinition:
@@ -63,7 +64,7 @@ def landing_assets() -> dg.AssetsDefinition:
             group_name="landing",
             owners=TEAM,
             kinds={"duckdb", "parquet"},
-            description="Typed rows of every delivered event file, by UTC week; bad rows quarantined, files in a ledger.",
+            description="Typed rows of every delivered event file, by UTC week; bad rows set aside, files in a ledger.",
         ),
         dg.AssetSpec(
             ACCOUNTS,
@@ -89,7 +90,7 @@ def landing_assets() -> dg.AssetsDefinition:
             yield dg.MaterializeResult(asset_key=LANDED, metadata=landing_metadata(ledger))
         if ACCOUNTS in selected:
             days = sorted(ledger.snapshots)
-            metadata = {"snapshots": len(days), "newest snapshot": str(days[-1]) if days else "none"}
+            metadata: dict[str, Any] = {"snapshots": len(days), "newest snapshot": str(days[-1]) if days else "none"}
             yield dg.MaterializeResult(asset_key=ACCOUNTS, metadata=metadata)
 
     return landing
@@ -110,7 +111,7 @@ def usage_asset(partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition
         group_name="landing",
         owners=TEAM,
         kinds={"duckdb", "parquet"},
-        description="Canonical events of the week: deduplicated, mapped from how they were sent, with account attributes.",
+        description="Canonical events of the week: deduplicated, mapped from how they were sent, with accounts.",
         metadata={"dagster/column_schema": dg.TableSchema(columns)},
     )
     def usage_events(context: dg.AssetExecutionContext, config: WeeklyConfig, home: HomeResource) -> None:
@@ -135,9 +136,13 @@ def usage_asset(partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition
     return usage_events
 
 
-def weekly_assets(use_case: UseCase, partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:
+def weekly_assets(plan: UseCasePlan, partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:
     """A use case's weekly tables, computed together from one read of the week's events."""
+    use_case = plan.use_case
     name = use_case.use_case
+    columns = {"week": "date", "use_case": "string", "account_id": "string", **plan.attributes, "events": "integer"}
+    columns |= dict.fromkeys(plan.account_columns, "number")
+    account_schema = dg.TableSchema([dg.TableColumn(column, kind) for column, kind in columns.items()])
     specs = [
         dg.AssetSpec(
             dg.AssetKey([name, table]),
@@ -147,14 +152,12 @@ def weekly_assets(use_case: UseCase, partitions: dg.PartitionsDefinition[str]) -
             owners=TEAM,
             kinds={"duckdb", "parquet"},
             description=f"{use_case.title}: {TEXT[table]}",
-            metadata={} if table == "account_weeks" else {"dagster/column_schema": METRIC_SCHEMA},
+            metadata={"dagster/column_schema": account_schema if table == "account_weeks" else METRIC_SCHEMA},
         )
         for table in WEEKLY_TABLES
     ]
 
-    @dg.multi_asset(
-        name=f"{name}_weekly", specs=specs, can_subset=True, backfill_policy=dg.BackfillPolicy.single_run()
-    )
+    @dg.multi_asset(name=f"{name}_weekly", specs=specs, can_subset=True, backfill_policy=dg.BackfillPolicy.single_run())
     def weekly(
         context: dg.AssetExecutionContext, config: WeeklyConfig, home: HomeResource
     ) -> Iterator[dg.MaterializeResult[Any]]:

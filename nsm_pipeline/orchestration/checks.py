@@ -72,23 +72,24 @@ def gate_checks(use_cases: Sequence[str]) -> dg.AssetChecksDefinition:
 
 
 def _evaluations(key: dg.AssetCheckKey, judged: Sequence[Verdicts], weeks: list[date], opened: Open) -> Iterator[Any]:
-    """One evaluation per judged week, then the result of the run as a whole."""
+    """One evaluation per judged week, then the result of the run: of its weeks, or of the newest judged week where
+    it had none (a refresh of the week in progress must not turn a failed check green)."""
+    known = [week for week in opened.complete_weeks if all(week in verdicts.weeks for verdicts in judged)]
+    in_run = [week for week in known if week in set(weeks)]
     failed_weeks: list[str] = []
-    evaluated = 0
-    for week in weeks:
-        outcomes = [one for verdicts in judged for one in verdicts.weeks.get(week, []) if one.check == key.name]
-        if not outcomes and not all(week in verdicts.weeks for verdicts in judged):
-            continue  # the week in progress, and weeks whose tables are not there, have no verdict
-        evaluated += 1
+    for week in in_run or known[-1:]:
+        outcomes = [one for verdicts in judged for one in verdicts.weeks[week] if one.check == key.name]
         failing = [one for one in outcomes if not one.passed]
         if failing:
             failed_weeks.append(week.isoformat())
+        if week not in in_run:
+            continue
         yield dg.AssetCheckEvaluation(
             asset_key=key.asset_key,
             check_name=key.name,
             passed=not failing,
             severity=_severity(failing),
-            metadata=_metadata(outcomes, failing, week, opened),
+            metadata=_metadata(key, outcomes, failing, week, opened),
             partition=week.isoformat(),
         )
     yield dg.AssetCheckResult(
@@ -96,7 +97,7 @@ def _evaluations(key: dg.AssetCheckKey, judged: Sequence[Verdicts], weeks: list[
         check_name=key.name,
         passed=not failed_weeks,
         severity=dg.AssetCheckSeverity.WARN,
-        metadata={"weeks judged": evaluated, "weeks that failed": ", ".join(failed_weeks) or "none"},
+        metadata={"weeks judged": len(in_run), "weeks that failed": ", ".join(failed_weeks) or "none"},
     )
 
 
@@ -106,11 +107,17 @@ def _severity(failing: Sequence[GateOutcome]) -> dg.AssetCheckSeverity:
 
 
 def _metadata(
-    outcomes: Sequence[GateOutcome], failing: Sequence[GateOutcome], week: date, opened: Open
+    key: dg.AssetCheckKey,
+    outcomes: Sequence[GateOutcome],
+    failing: Sequence[GateOutcome],
+    week: date,
+    opened: Open,
 ) -> dict[str, dg.MetadataValue]:
     found: dict[str, dg.MetadataValue] = {"gates": dg.MetadataValue.int(len(outcomes))}
     if failing:
         lines = [f"* {one.gate} ({one.severity}, {one.table}): {one.found}" for one in failing]
         found["failing rows"] = dg.MetadataValue.md("\n".join(lines))
-        found["full results"] = dg.MetadataValue.path(str(opened.home.lake / "validations" / "…" / f"{week}.json"))
+        if len(key.asset_key.path) == 2:
+            file = opened.home.lake / "validations" / key.asset_key.path[0] / f"{week}.json"
+            found["full results"] = dg.MetadataValue.path(str(file))
     return found

@@ -89,7 +89,9 @@ class KeptOpenEventLogStorage(SqliteEventLogStorage):
                     connection.execute(statement)
             with self.index_transaction() as connection:
                 for event, statement in mine:
-                    event_id = connection.execute(statement).inserted_primary_key[0]
+                    key = connection.execute(statement).inserted_primary_key
+                    assert key is not None  # the table has one
+                    event_id = int(key[0])
                     self._store_asset_event_tags(connection, [event], [event_id])
                     self._store_asset_event(connection, event, event_id)
         for event in plain:

@@ -67,9 +67,7 @@ def schedules(calendar: Calendar) -> list[dg.ScheduleDefinition]:
     ]
 
 
-def _request(
-    calendar: Calendar, context: dg.ScheduleEvaluationContext, back: int
-) -> dg.RunRequest | dg.SkipReason:
+def _request(calendar: Calendar, context: dg.ScheduleEvaluationContext, back: int) -> dg.RunRequest | dg.SkipReason:
     if calendar.as_of is not None:
         return dg.SkipReason(f"this home stands still at {calendar.as_of} (as_of in playbook/settings.yaml)")
     week = calendar.week_of(context.scheduled_execution_time) - back * WEEK

@@ -85,6 +85,5 @@ def states_metadata(states: Sequence[WeekState]) -> dict[str, dg.MetadataValue]:
     }
 
 
-
 METRIC_SCHEMA = column_schema(METRIC_ROWS)
 GROWTH_SCHEMA = column_schema(GROWTH)

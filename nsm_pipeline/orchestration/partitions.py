@@ -5,6 +5,7 @@ What belongs here: partitions and the weeks a run is for. What does not: the cal
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date, datetime, time
 
 import dagster as dg
@@ -31,9 +32,8 @@ def weekly_partitions(opened: Open) -> dg.WeeklyPartitionsDefinition:
     )
 
 
-def weeks_of_run(tags: dict[str, str] | object, weeks: list[date]) -> list[date]:
+def weeks_of_run(tags: Mapping[str, str], weeks: list[date]) -> list[date]:
     """The weeks a run was launched for; all of them for a run without partitions."""
-    assert isinstance(tags, dict)
     if start := tags.get(RANGE_START):
         return list(span(date.fromisoformat(start), date.fromisoformat(tags[RANGE_END])))
     if one := tags.get(PARTITION):
@@ -44,5 +44,3 @@ def weeks_of_run(tags: dict[str, str] | object, weeks: list[date]) -> list[date]
 def range_tags(first: date, last: date) -> dict[str, str]:
     """Tags of one run over a range of weeks, as Dagster's own single-run backfill sets them."""
     return {RANGE_START: first.isoformat(), RANGE_END: last.isoformat()}
-
-

@@ -67,15 +67,17 @@ def _store(opened: Open, name: str, week: date, gates: list[CertifiedGate]) -> N
     file = certificate_file(opened, name, week)
     stored = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else None
     gate_list = [gate.model_dump() for gate in gates]
-    if stored and stored["fingerprints"] == fingerprints and stored["gates"] == gate_list:
-        if opened.lake.fingerprint("certified_values", name, week) == stored["id"]:
-            return
+    same = stored is not None and stored["fingerprints"] == fingerprints and stored["gates"] == gate_list
+    if same and opened.lake.fingerprint("certified_values", name, week) == stored["id"]:
+        return
     rows = pa.concat_tables([opened.lake.read(role, name, week).cast(METRIC_ROWS) for role in ROLES])
     certificate = certify(name, week, fingerprints, rows, gates)
     # The rows go first: a kill between the two leaves a certificate whose id the rows do not carry, which
     # nobody publishes and the next run stores anew.
     opened.lake.write(rows, certificate.id, "certified_values", name, week)
-    write_text(file, json.dumps({"id": certificate.id, **certificate.model_dump(mode="json")}, indent=1, sort_keys=True))
+    write_text(
+        file, json.dumps({"id": certificate.id, **certificate.model_dump(mode="json")}, indent=1, sort_keys=True)
+    )
 
 
 def certificate_id(opened: Open, name: str, week: date) -> str | None:

@@ -95,7 +95,9 @@ class Open:
 
     def growth_fingerprint(self, name: str) -> str:
         plan = self.plans[name]
-        weekly = [[self.fingerprint(table, name, week) for table in ("account_weeks", "north_star")] for week in self.weeks]
+        weekly = [
+            [self.fingerprint(table, name, week) for table in ("account_weeks", "north_star")] for week in self.weeks
+        ]
         return digest(GROWTH_VERSION, weekly, str(self.calendar.current()), plan.use_case.growth_target)
 
     def stale_tables(self, name: str, week: date) -> list[str]:

@@ -91,7 +91,9 @@ def _metric_rows(opened: Open, name: str, published: Sequence[WeekState]) -> pa.
         metrics = [use_case.metrics.get(metric) for metric in rows["metric"].to_pylist()]
         count = rows.num_rows
         columns = {column: rows[column] for column in rows.column_names}
-        columns["title"] = pa.array([title_of(key, metric) for key, metric in zip(rows["metric"].to_pylist(), metrics, strict=True)])
+        columns["title"] = pa.array(
+            [title_of(key, metric) for key, metric in zip(rows["metric"].to_pylist(), metrics, strict=True)]
+        )
         columns["unit"] = pa.array([metric.unit if metric else "" for metric in metrics], pa.string())
         columns["state"] = pa.array([label] * count, pa.string())
         columns["certificate_id"] = pa.array([state.certificate_id] * count, pa.string())
@@ -150,7 +152,9 @@ def dictionary(use_cases: Iterable[UseCase]) -> pa.Table:
     for use_case in use_cases:
         rows.append(_dictionary_row(use_case, use_case.north_star.metric, "north_star", None))
         rows.extend(_dictionary_row(use_case, item.metric, "inputs", item) for item in use_case.inputs)
-        rows.extend(_dictionary_row(use_case, item.metric, "counter_metrics", item) for item in use_case.counter_metrics)
+        rows.extend(
+            _dictionary_row(use_case, item.metric, "counter_metrics", item) for item in use_case.counter_metrics
+        )
     return pa.Table.from_pylist(rows, METRIC_DICTIONARY.schema)
 
 

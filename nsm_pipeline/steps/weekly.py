@@ -29,9 +29,7 @@ class WeekDone:
     rows: dict[str, int]
 
 
-def run_usage(
-    opened: Open, weeks: Sequence[date], force: bool = False, only: Sequence[str] = ()
-) -> Iterator[WeekDone]:
+def run_usage(opened: Open, weeks: Sequence[date], force: bool = False, only: Sequence[str] = ()) -> Iterator[WeekDone]:
     """Usage events of some weeks, for all use cases or those in `only`; up-to-date files stay unless forced."""
     names = list(only) or list(opened.playbook.use_cases)
 
