@@ -94,6 +94,19 @@ class Lake:
         with pq.ParquetFile(self.file(table, *key)) as file:
             return file.read().replace_schema_metadata(None)
 
+    def read_made_from(self, fingerprint: str, table: str, *key: object) -> pa.Table | None:
+        """Rows of one file if that very file carries the fingerprint; None where it does not or is missing.
+
+        Another run may replace the file at any time: the fingerprint and the rows come from one opened file.
+        """
+        try:
+            with pq.ParquetFile(self.file(table, *key)) as file:
+                if (file.schema_arrow.metadata or {}).get(FINGERPRINT) != fingerprint.encode():
+                    return None
+                return file.read().replace_schema_metadata(None)
+        except FileNotFoundError:
+            return None
+
     def exists(self, table: str, *key: object) -> bool:
         return self.file(table, *key).is_file()
 

@@ -84,6 +84,7 @@ def _write_files(folder: Path, tables: Mapping[str, pa.Table], company: str) -> 
 
 def _resource(declared: ExtractTable, file: Path, rows: int) -> dict[str, object]:
     content = file.read_bytes()
+    sha256 = hashlib.sha256(content).hexdigest()
     fields = [
         {
             "name": column.name,
@@ -100,7 +101,8 @@ def _resource(declared: ExtractTable, file: Path, rows: int) -> dict[str, object
         "format": "parquet",
         "mediatype": "application/vnd.apache.parquet",
         "bytes": len(content),
-        "hash": f"sha256:{hashlib.sha256(content).hexdigest()}",
+        "hash": f"sha256:{sha256}",
+        "sha256": sha256,
         "rows": rows,
         "schema": {"fields": fields, "primaryKey": list(declared.key)},
     }
