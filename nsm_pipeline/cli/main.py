@@ -1,9 +1,6 @@
 """The commands of `nsm` and their exit codes.
 
 What belongs here: arguments, exit codes, errors as one readable paragraph. What does not: the work.
-
-Exit codes: 0 all certified and published; 3 finished, but some week was withheld; 2 bad usage, playbook or
-configuration; 1 anything else.
 """
 
 from __future__ import annotations
@@ -18,6 +15,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from nsm_pipeline.cli.exits import FAILED, UNUSABLE
 from nsm_pipeline.errors import UserError
 from nsm_pipeline.home import Home
 
@@ -30,7 +28,6 @@ app = typer.Typer(
     rich_markup_mode="rich",
 )
 errors = Console(stderr=True, soft_wrap=True)
-WITHHELD, UNUSABLE, FAILED = 3, 2, 1
 
 
 class State:

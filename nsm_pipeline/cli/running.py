@@ -15,7 +15,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from nsm_pipeline.cli.main import WITHHELD
+from nsm_pipeline.cli.exits import WITHHELD
 from nsm_pipeline.cli.progress import Advance, bar
 from nsm_pipeline.cli.summary import print_json, print_summary
 from nsm_pipeline.errors import UserError, nearest
@@ -161,7 +161,10 @@ def _selection(job: Any, use_cases: Sequence[str]) -> list[Any]:
 
 def serve(home: Home, as_of: date | None, port: int) -> None:
     """Become `dagster dev` on this home."""
-    open_playbook(home, as_of)  # a wrong playbook is said here, in one paragraph
+    playbook = open_playbook(home, as_of)  # a wrong playbook is said here, in one paragraph
+    if load_ledger(home).first_week is None:
+        # Partitions begin with the first landed row: read what is there before Dagster fixes them.
+        ingest(home, Open.of(home, playbook).engine, playbook.calendar)
     prepare(home)
     os.environ["NSM_HOME"] = str(home.root)
     if as_of:

@@ -10,6 +10,7 @@ from datetime import date
 
 from rich.console import Console
 
+from nsm_pipeline.cli.exits import WITHHELD
 from nsm_pipeline.cli.progress import bar
 from nsm_pipeline.errors import UserError
 from nsm_pipeline.home import Home
@@ -18,7 +19,6 @@ from nsm_pipeline.steps.certificates import week_states
 from nsm_pipeline.steps.opening import Open, open_playbook
 
 console = Console(soft_wrap=True)
-WITHHELD = 3
 
 
 def write(home: Home, weeks: int, accounts: int, events: int, seed: int, end: str | None, if_empty: bool) -> None:

@@ -76,6 +76,7 @@ def _request(calendar: Calendar, context: dg.ScheduleEvaluationContext, back: in
 
 def landing_sensor(open_home: Callable[[], Open], jobs: Sequence[UnresolvedAssetJobDefinition]) -> dg.SensorDefinition:
     """When files land: ingest them, then rebuild the weeks they touched."""
+    first_week = open_home().first_week
 
     @dg.sensor(
         name="landing_sensor",
@@ -85,17 +86,22 @@ def landing_sensor(open_home: Callable[[], Open], jobs: Sequence[UnresolvedAsset
         description="Ingests new files, then rebuilds, certifies and publishes the weeks that they touched.",
     )
     def watch(_: dg.SensorEvaluationContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
-        yield next_request(open_home())
+        yield next_request(open_home(), first_week)
 
     return watch
 
 
-def next_request(opened: Open) -> dg.RunRequest | dg.SkipReason:
-    """What the landing zone asks for now: an ingest, a run over stale weeks, or nothing."""
+def next_request(opened: Open, loaded_first_week: date | None) -> dg.RunRequest | dg.SkipReason:
+    """What the landing zone asks for now: an ingest, a run over stale weeks, or nothing.
+
+    `loaded_first_week`: where the partitions of the loaded definitions begin.
+    """
     new = arrivals(opened.home, opened.ledger)
     if new:
         key = digest([(one.path, one.signature) for one in new])
         return dg.RunRequest(run_key=f"ingest-{key}", job_name=INGEST, tags={"nsm/files": str(len(new))})
+    if opened.first_week != loaded_first_week:
+        return dg.SkipReason("the first week is known only now: reload the definitions, so that its partitions exist")
     stale = opened.stale_weeks()
     if not stale:
         return dg.SkipReason("nothing new has landed and every week is up to date")

@@ -70,10 +70,13 @@ def _store(opened: Open, name: str, week: date, gates: list[CertifiedGate]) -> N
     same = stored.get("fingerprints") == fingerprints and stored.get("gates") == gate_list
     if same and opened.lake.fingerprint("certified_values", name, week) == stored["id"]:
         return
-    tables = [opened.lake.read_made_from(fingerprints[role], role, name, week) for role in ROLES]
-    if any(table is None for table in tables):
-        return  # another run has just replaced one: it certifies what it made
-    rows = pa.concat_tables([table.cast(METRIC_ROWS) for table in tables])
+    tables: list[pa.Table] = []
+    for role in ROLES:
+        table = opened.lake.read_made_from(fingerprints[role], role, name, week)
+        if table is None:
+            return  # another run has just replaced it: that run certifies what it made
+        tables.append(table.cast(METRIC_ROWS))
+    rows = pa.concat_tables(tables)
     certificate = certify(name, week, fingerprints, rows, gates)
     # The rows go first: a kill between the two leaves a certificate whose id the rows do not carry, which
     # nobody publishes and the next run stores anew.
