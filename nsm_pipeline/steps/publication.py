@@ -19,7 +19,7 @@ from nsm_pipeline.lake import digest, write_text
 from nsm_pipeline.metrics.growth import LIFECYCLE, growth_series
 from nsm_pipeline.metrics.measures import ROLES
 from nsm_pipeline.playbook.models import CounterMetric, Input, Metric, UseCase
-from nsm_pipeline.publishing.extracts import current_version, write_extract
+from nsm_pipeline.publishing.extracts import CONTRACT, current_version, write_extract
 from nsm_pipeline.publishing.tables import CERTIFICATES, EXTRACT, GROWTH, METRIC_DICTIONARY, NORTH_STAR
 from nsm_pipeline.steps.certificates import WeekState, week_states
 from nsm_pipeline.steps.opening import Open
@@ -42,8 +42,7 @@ def publication_key(opened: Open) -> str:
     current = opened.calendar.current()
     flash = [opened.fingerprint(table, name, current) for name in opened.plans for table in ROLES]
     words = dictionary(opened.playbook.use_cases.values()).to_pylist()
-    columns = [[table.name, str(table.schema)] for table in EXTRACT]
-    return digest(verdicts, flash, words, columns, opened.playbook.settings.company)
+    return digest(CONTRACT, verdicts, flash, words, EXTRACT, opened.playbook.settings.company)
 
 
 def is_published(opened: Open) -> bool:

@@ -8,13 +8,15 @@ from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from landing_zone import Row, Zone, event
 
 WEEKS = [date(2026, 2, 2), date(2026, 2, 9), date(2026, 2, 16)]
 ENDINGS = (".jsonl", ".csv", ".parquet", ".jsonl.gz")
 START = datetime(2026, 2, 2)
+# An example takes half a second: shrinking a failing one would take minutes.
+PHASES = (Phase.explicit, Phase.reuse, Phase.generate)
 
 
 @st.composite
@@ -56,7 +58,7 @@ def outcome(zone: Zone) -> tuple[Any, ...]:
 
 
 @given(deliveries(), st.randoms(use_true_random=False))
-@settings(max_examples=8)
+@settings(max_examples=8, phases=PHASES)
 def test_any_order_of_ingest_gives_the_same_bytes(
     given_files: tuple[list[Row], list[list[int]], list[str]], random: Any
 ) -> None:
@@ -90,7 +92,7 @@ def expected(rows: Sequence[Row]) -> tuple[int, int, int, int, set[tuple[str, st
 
 
 @given(deliveries())
-@settings(max_examples=15)
+@settings(max_examples=15, phases=PHASES)
 def test_any_split_into_files_gives_the_same_rows(given_files: tuple[list[Row], list[list[int]], list[str]]) -> None:
     rows, files, endings = given_files
     with tempfile.TemporaryDirectory() as folder:
