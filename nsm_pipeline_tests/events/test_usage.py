@@ -60,6 +60,16 @@ def test_a_source_that_begins_within_a_week(zone: Zone) -> None:
     assert [row["order"] for row in zone.usage(FEB_2)] == ["o2"]
 
 
+def test_a_source_that_ends_within_a_week(zone: Zone) -> None:
+    zone.use_case = zone.use_case.replace("until: 2026-02-16", "until: 2026-02-12")
+    days = ["2026-02-11T23:59:59.999999Z", "2026-02-12T00:00:00Z"]
+    zone.put("f.jsonl", [old(f"e{place}", day, 100, f"o{place}") for place, day in enumerate(days)])
+    zone.ingest()
+    zone.build(FEB_9)
+    assert [row["order"] for row in zone.usage(FEB_9)] == ["o0"]
+    assert zone.evidence(FEB_9)["unmapped"] == 1
+
+
 def test_copies_of_a_dual_run_count_once(zone: Zone) -> None:
     """A less preferred copy goes where the preferred source sent the same key, and only there."""
     day = "2026-02-10T10:00:00Z"

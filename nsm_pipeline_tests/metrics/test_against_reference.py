@@ -12,7 +12,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from nsm_pipeline.metrics.measures import UseCasePlan
@@ -317,7 +317,7 @@ KINDS = ["count", "count_distinct", "sum", "average", "median", "minimum", "maxi
     st.tuples(*(metrics([kind]) for kind in KINDS)), st.lists(metrics(KINDS), max_size=4), usage, accounts,
     optional([["viewed"], ["ordered", "searched"]]),
 )  # fmt: skip
-@settings(max_examples=20)
+@settings(max_examples=20, phases=(Phase.explicit, Phase.reuse, Phase.generate))  # shrinking takes minutes
 def test_every_kind_against_the_reference(
     one_each: tuple[Row, ...], more: list[Row], events: list[Row], snapshot: list[Row], activity: list[str] | None
 ) -> None:
