@@ -32,8 +32,9 @@ LARGEST = {"integer": 9.2e18, "number": sys.float_info.max}
 
 
 @ibis.udf.scalar.builtin(name="json_extract_string")  # type: ignore[untyped-decorator]
-def json_text(document: str, pointer: str) -> str:  # type: ignore[empty-body]
-    """DuckDB's `json_extract_string`: the text at a JSON pointer, null where there is none."""
+def json_texts(document: str, pointers: list[str]) -> list[str]:  # type: ignore[empty-body]
+    """DuckDB's `json_extract_string`: the texts at some JSON pointers, null where there is none. All at once: it
+    parses the document anew at every call, and that is most of what a week of events costs."""
 
 
 @dataclass(frozen=True)
@@ -107,6 +108,8 @@ class Mapping:
         if not self.sources:
             return self._none(landed, snapshot, attributes)
         rows = self.matched(landed)
+        if names := self._sent_names():
+            rows = rows.mutate(texts=json_texts(rows.properties, [_pointer(name) for name in names]))
         properties = {
             name: self._property(rows, name, kind) for name, kind in declared_properties(self.use_case).items()
         }
@@ -136,6 +139,16 @@ class Mapping:
             **{name: joined[f"p_{name}"] for name in declared_properties(self.use_case)},
         )
 
+    def _sent_names(self) -> list[str]:
+        """Names under which the active sources send the declared properties."""
+        return sorted(
+            {
+                _mapping(source, name).source
+                for source in self.sources
+                for name in self.use_case.events[source.event].properties
+            }
+        )
+
     def _property(self, rows: ir.Table, name: str, kind: str) -> ir.Value:
         """One property's column: each source's own spelling, for the events that declare it."""
         branches: dict[tuple[str, float | None, float | None, tuple[object, ...]], list[int]] = {}
@@ -143,17 +156,21 @@ class Mapping:
             declared = self.use_case.events[source.event].properties.get(name)
             if declared is None:
                 continue
-            mapping = source.source.properties.get(name) or PropertyMapping(**{"from": name})
+            mapping = _mapping(source, name)
             key = (mapping.source, mapping.divide_by, mapping.multiply_by, tuple(map(_literal, declared.missing)))
             branches.setdefault(key, []).append(place)
         if not branches:
             return ibis.null(IBIS_TYPES[kind])
+        names = self._sent_names()
         return ibis.cases(
             *(
-                (rows.source.isin(places), _convert(rows.properties, kind, *key))
-                for key, places in branches.items()
+                (
+                    rows.source.isin(places),
+                    _convert(rows.texts[names.index(sent)], kind, divide_by, multiply_by, missing),
+                )
+                for (sent, divide_by, multiply_by, missing), places in branches.items()
             )
-        )  # fmt: skip
+        )
 
     def _reconcile(self, rows: ir.Table) -> ir.Table:
         """Drop a copy where a more preferred source sent the same fact; rows of one source never drop each other."""
@@ -198,12 +215,19 @@ def mapping_in(use_case: UseCase, week: date, calendar: Calendar) -> Mapping:
     return Mapping(use_case, tuple(active))
 
 
+def _mapping(source: ActiveSource, name: str) -> PropertyMapping:
+    """How a source spells a property: as mapped, else by its canonical name."""
+    return source.source.properties.get(name) or PropertyMapping(**{"from": name})
+
+
+def _pointer(name: str) -> str:
+    """The JSON pointer of a top-level name, which may hold any character."""
+    return "/" + name.replace("~", "~0").replace("/", "~1")
+
+
 def _convert(
-    document: ir.Value, kind: str, name: str, divide_by: float | None, multiply_by: float | None,
-    missing: tuple[object, ...],
-) -> ir.Value:  # fmt: skip
-    pointer = "/" + name.replace("~", "~0").replace("/", "~1")
-    text = json_text(document, pointer)
+    text: ir.Value, kind: str, divide_by: float | None, multiply_by: float | None, missing: tuple[object, ...]
+) -> ir.Value:
     factors = divide_by is not None or multiply_by is not None
     value: ir.Value = text if kind == "string" else text.try_cast("float64" if factors else IBIS_TYPES[kind])
     if divide_by is not None:

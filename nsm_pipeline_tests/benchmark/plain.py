@@ -13,13 +13,13 @@ from __future__ import annotations
 
 import sys
 import tempfile
-from datetime import date, timedelta
+from datetime import date
 from pathlib import Path
 
 import duckdb
 import plain_sql as sql
 
-WEEK = timedelta(days=7)
+CHUNK = 13  # weeks at once: few enough for the memory, many enough that planning costs nothing
 PASSES = 8  # over the ids, to find those that stand twice in an eighth of the memory
 
 
@@ -43,21 +43,13 @@ def drop_duplicates(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute(sql.DROP_LOSERS)
 
 
-def read_snapshots(connection: duckdb.DuckDBPyConnection, folder: Path) -> list[date]:
-    """The account snapshots in one table; their days."""
-    connection.execute(sql.SNAPSHOTS, {"files": str(folder / "as_of=*" / "*.csv")})
-    return [day for (day,) in connection.execute("SELECT DISTINCT as_of FROM snapshots ORDER BY 1").fetchall()]
-
-
-def compute_week(connection: duckdb.DuckDBPyConnection, week: date, snapshots: list[date]) -> None:
-    """Everything of one week that needs its events."""
-    as_of = max((day for day in snapshots if day <= week + WEEK), default=snapshots[0])
-    connection.execute(sql.SNAPSHOT, {"as_of": as_of})
-    dual_run = sql.NEW_NAME_SINCE <= week < sql.OLD_NAME_UNTIL
-    connection.execute(sql.WEEK_DUAL_RUN if dual_run else sql.WEEK, {"week": week})
-    connection.execute(sql.PER_ACCOUNT)
-    for statement in (sql.TOTALS, sql.SEATS, sql.PEOPLE, sql.MEDIANS, *sql.ACCOUNT_WEEKS.values()):
-        connection.execute(statement, {"week": week})
+def compute(connection: duckdb.DuckDBPyConnection, first: date, last: date) -> None:
+    """Everything that needs the events, for a few weeks at a time."""
+    weeks = {"first": first, "last": last}
+    connection.execute(sql.SNAPSHOT, weeks)
+    connection.execute(sql.CHUNK, weeks)
+    for statement in (sql.PER_ACCOUNT, sql.TOTALS, sql.SEATS, sql.PEOPLE, sql.MEDIANS, *sql.ACCOUNT_WEEKS.values()):
+        connection.execute(statement)
 
 
 def main(home: Path, output: Path, memory_limit: str = "1GB") -> None:
@@ -70,13 +62,13 @@ def main(home: Path, output: Path, memory_limit: str = "1GB") -> None:
         connection = duckdb.connect(str(Path(scratch) / "events.duckdb"), config=dict(config))
         load(connection, home / "landing" / "usage_events")
         drop_duplicates(connection)
-        snapshots = read_snapshots(connection, home / "landing" / "accounts")
+        connection.execute(sql.SNAPSHOTS, {"files": str(home / "landing" / "accounts" / "as_of=*" / "*.csv")})
+        connection.execute(sql.WEEKS, {"today": today})
         for statement in sql.RESULTS:
             connection.execute(statement)
-        (week,) = connection.execute("SELECT min(week) FROM events").fetchall()[0]
-        while week <= today:
-            compute_week(connection, week, snapshots)
-            week += WEEK
+        weeks = [week for (week,) in connection.execute("SELECT week FROM weeks ORDER BY week").fetchall()]
+        for start in range(0, len(weeks), CHUNK):
+            compute(connection, weeks[start], weeks[min(start + CHUNK, len(weeks)) - 1])
         connection.execute(sql.METRICS)
         connection.execute(sql.GROWTH)
         for table in ("metrics", "growth", *(f"account_weeks_{name}" for name in sql.ACCOUNT_WEEKS)):

@@ -67,7 +67,8 @@ LOAD = {
     ".jsonl.gz": INSERT.format(source=JSON),
 }
 REPEATED = """
-INSERT INTO repeated SELECT id FROM events WHERE id % $passes = $number GROUP BY id HAVING count(*) > 1
+INSERT INTO repeated
+SELECT id FROM events WHERE id % $passes::UBIGINT = $number::UBIGINT GROUP BY id HAVING count(*) > 1
 """
 DROP_LOSERS = """
 DELETE FROM events WHERE rowid IN (
@@ -83,11 +84,27 @@ SELECT regexp_extract(filename, 'as_of=([0-9-]+)', 1)::DATE AS as_of, account_id
     is_internal::BOOLEAN AS is_internal, created_on::DATE AS created_on
 FROM read_csv($files, header = true, filename = true, hive_partitioning = false, all_varchar = true)
 """
-SNAPSHOT = "CREATE OR REPLACE TEMP TABLE snapshot AS SELECT * EXCLUDE as_of FROM snapshots WHERE as_of = $as_of"
-WEEK = "CREATE OR REPLACE TEMP TABLE week AS SELECT * FROM events WHERE week = $week AND kind IS NOT NULL"
-# Half the accounts sent pipelines under both names: the new one counts.
-WEEK_DUAL_RUN = f"""{WEEK} AND NOT (kind = 'pipeline' AND is_old AND (account_id, pipeline) IN (
-    SELECT account_id, pipeline FROM events WHERE week = $week AND kind = 'pipeline' AND NOT is_old))"""
+# The newest snapshot at or before a week's end, else the oldest.
+WEEKS = """
+CREATE TABLE weeks AS
+SELECT week::DATE AS week, coalesce((SELECT max(as_of) FROM snapshots WHERE as_of <= week + INTERVAL 7 DAY),
+    (SELECT min(as_of) FROM snapshots)) AS as_of
+FROM (SELECT unnest(generate_series((SELECT min(week) FROM events), $today::DATE, INTERVAL 7 DAY)) AS week)
+"""
+SNAPSHOT = """
+CREATE OR REPLACE TEMP TABLE snapshot AS
+SELECT week, * EXCLUDE (week, as_of), coalesce(plan, '(unknown)') AS plan_slice,
+    coalesce(segment, '(unknown)') AS segment_slice
+FROM weeks JOIN snapshots USING (as_of) WHERE week BETWEEN $first AND $last
+"""
+# Half the accounts sent pipelines under both names for two weeks: the new one counts.
+CHUNK = """
+CREATE OR REPLACE TEMP TABLE chunk AS
+SELECT * FROM events WHERE week BETWEEN $first AND $last AND kind IS NOT NULL
+    AND NOT (is_old AND pipeline IS NOT NULL AND (week, account_id, pipeline) IN (
+        SELECT week, account_id, pipeline FROM events
+        WHERE week BETWEEN $first AND $last AND pipeline IS NOT NULL AND NOT is_old))
+"""
 
 COUNTS = {
     "pipelines": "kind = 'pipeline'",
@@ -112,15 +129,15 @@ COUNTS = {
 PER_ACCOUNT = f"""
 CREATE OR REPLACE TEMP TABLE per_account AS
 WITH counted AS (
-    SELECT account_id, {", ".join(f"count(*) FILTER ({where}) AS {name}" for name, where in COUNTS.items())}
-    FROM week GROUP BY account_id)
+    SELECT week, account_id, {", ".join(f"count(*) FILTER ({where}) AS {name}" for name, where in COUNTS.items())}
+    FROM chunk GROUP BY week, account_id)
 SELECT counted.*, coalesce(is_internal, false) AS is_internal, plan, segment, seats, created_on,
-    coalesce(plan, '(unknown)') AS plan_slice, coalesce(segment, '(unknown)') AS segment_slice
-FROM counted LEFT JOIN snapshot USING (account_id)
+    coalesce(plan_slice, '(unknown)') AS plan_slice, coalesce(segment_slice, '(unknown)') AS segment_slice
+FROM counted LEFT JOIN snapshot USING (week, account_id)
 """
-SLICE = """$week, CASE WHEN grouping(plan_slice) = 0 THEN 'plan' WHEN grouping(segment_slice) = 0 THEN 'segment'
+SLICE = """week, CASE WHEN grouping(plan_slice) = 0 THEN 'plan' WHEN grouping(segment_slice) = 0 THEN 'segment'
     ELSE 'all' END, coalesce(plan_slice, segment_slice, 'all')"""
-SETS = "GROUP BY GROUPING SETS ((), (plan_slice), (segment_slice))"
+SETS = "GROUP BY GROUPING SETS ((week), (week, plan_slice), (week, segment_slice))"
 TOTALS = f"""
 INSERT INTO totals SELECT {SLICE},
     count(*) FILTER (pipelines + builds > 0) > 0, count(*) FILTER (pipelines + scans + resolved > 0) > 0,
@@ -132,17 +149,17 @@ FROM per_account {SETS}
 SEATS = f"""
 INSERT INTO seats SELECT {SLICE}, coalesce(sum(seats) FILTER (runs), 0), coalesce(sum(seats) FILTER (scans), 0)
 FROM (
-    SELECT s.seats, coalesce(s.plan, '(unknown)') AS plan_slice, coalesce(s.segment, '(unknown)') AS segment_slice,
-        NOT s.is_internal AND a.pipelines > 0 AS runs, NOT s.is_internal AND a.scans + a.resolved > 0 AS scans
-    FROM snapshot s LEFT JOIN per_account a USING (account_id)) {SETS}
+    SELECT s.week, s.seats, s.plan_slice, s.segment_slice, NOT s.is_internal AND a.pipelines > 0 AS runs,
+        NOT s.is_internal AND a.scans + a.resolved > 0 AS scans
+    FROM snapshot s LEFT JOIN per_account a USING (week, account_id)) {SETS}
 """
 # Each person once per slice: a bot user serves many accounts.
 PEOPLE = f"""
 INSERT INTO people
 WITH once AS (
-    SELECT person, plan_slice, segment_slice, bool_or(kind = 'pipeline' AND NOT flag) AS runs,
+    SELECT week, person, plan_slice, segment_slice, bool_or(kind = 'pipeline' AND NOT flag) AS runs,
         bool_or(kind = 'scan') AS scans, bool_or(kind = 'action') AS acts
-    FROM week JOIN per_account USING (account_id)
+    FROM chunk JOIN per_account USING (week, account_id)
     WHERE NOT is_internal AND person IS NOT NULL AND kind IN ('pipeline', 'scan', 'action') GROUP BY ALL)
 SELECT {SLICE}, count(DISTINCT person) FILTER (runs), count(DISTINCT person) FILTER (scans),
     count(DISTINCT person) FILTER (acts)
@@ -151,8 +168,8 @@ FROM once {SETS}
 MEDIANS = f"""
 INSERT INTO medians SELECT {SLICE}, median(amount) FILTER (kind = 'pipeline'),
     median(amount) FILTER (kind = 'resolution' AND status IN ('critical', 'high')),
-    median(amount) FILTER (kind = 'merge' AND week.controlled), count(DISTINCT scanner)
-FROM week JOIN per_account USING (account_id)
+    median(amount) FILTER (kind = 'merge' AND chunk.controlled), count(DISTINCT scanner)
+FROM chunk JOIN per_account USING (week, account_id)
 WHERE NOT is_internal AND kind IN ('pipeline', 'resolution', 'merge', 'scan') {SETS}
 """
 
@@ -177,7 +194,7 @@ ACCOUNT_COLUMNS = {
     },
 }  # fmt: skip
 ACCOUNT_WEEKS = {
-    name: f"""INSERT INTO account_weeks_{name} SELECT $week, account_id, plan, segment, seats, created_on, {active},
+    name: f"""INSERT INTO account_weeks_{name} SELECT week, account_id, plan, segment, seats, created_on, {active},
     {", ".join(ACCOUNT_COLUMNS[name].values())} FROM per_account WHERE NOT is_internal AND {active} > 0"""
     for name, active in ACTIVE.items()
 }
@@ -242,7 +259,8 @@ CREATE TABLE metrics AS
 WITH wide AS (
     SELECT * REPLACE (in_ci OR ci_seats IS NOT NULL AS in_ci, in_security OR ci_seats IS NOT NULL AS in_security,
         coalesce(in_compliance, false) AS in_compliance)
-    FROM totals FULL JOIN seats USING (week, slice, slice_value) LEFT JOIN people USING (week, slice, slice_value)
+    FROM (SELECT week, 'all' AS slice, 'all' AS slice_value FROM weeks) FULL JOIN totals
+        USING (week, slice, slice_value) FULL JOIN seats USING (week, slice, slice_value) LEFT JOIN people USING (week, slice, slice_value)
         LEFT JOIN medians USING (week, slice, slice_value)
 ), named (use_case, metric, role, week, slice, slice_value, value, numerator, denominator, entities) AS (
     {" UNION ALL ".join(_metric(name, *one) for name, metrics in METRIC_LIST.items() for one in metrics)})

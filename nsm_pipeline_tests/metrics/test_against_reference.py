@@ -410,3 +410,13 @@ def test_schemas_do_not_depend_on_the_rows() -> None:
     assert empty.account_weeks.schema.equals(full.account_weeks.schema)
     for role, table in empty.tables.items():
         assert table.schema.equals(full.tables[role].schema)
+
+
+def test_the_order_of_rows_makes_no_difference() -> None:
+    definition = use_case(ALL_KINDS)
+    events = [order(f"a{n % 7}", f"u{n % 5}", n / 2, ["paid", "open", None][n % 3]) for n in range(60)]
+    snapshot = [account(f"a{n}", plan=["pro", "free", None][n % 3], seats=n, arr=n / 4) for n in range(6)]
+    first = compute(definition, events, snapshot)
+    second = compute(definition, events[::-1], snapshot[::-1])
+    assert first.account_weeks.equals(second.account_weeks)
+    assert all(table.equals(second.tables[role]) for role, table in first.tables.items())
