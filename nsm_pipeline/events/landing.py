@@ -153,14 +153,22 @@ def _content_id(file: Path, arrival: Arrival) -> str:
 
 def _deliver(ledger: Ledger, arrival: Arrival, content_id: str, content: Content) -> None:
     before = ledger.deliveries.get(arrival.path)
-    if before and before.content != content_id and ledger.contents[before.content].problem is None:
-        ledger.replaced.append((arrival.path, before.content))
+    usable = ledger.used(before) if before else None
+    if content.problem is None and usable not in (None, content_id):
+        ledger.replaced.append((arrival.path, str(usable)))
     ledger.contents[content_id] = content
-    ledger.deliveries[arrival.path] = Delivery(kind=arrival.kind, content=content_id, signature=arrival.signature)
+    ledger.deliveries[arrival.path] = Delivery(
+        kind=arrival.kind,
+        content=content_id,
+        signature=arrival.signature,
+        kept=usable if content.problem is not None else None,
+    )
 
 
 def _forget_unused(ledger: Ledger) -> None:
-    used = {delivery.content for delivery in ledger.deliveries.values()} | {content for _, content in ledger.replaced}
+    used = {content for _, content in ledger.replaced}
+    for delivery in ledger.deliveries.values():
+        used |= {delivery.content, *([delivery.kept] if delivery.kept else [])}
     ledger.contents = {key: content for key, content in sorted(ledger.contents.items()) if key in used}
 
 

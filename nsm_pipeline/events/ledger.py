@@ -25,11 +25,15 @@ class Record(BaseModel):
 
 
 class Delivery(Record):
-    """One path of the landing zone with the content last read there. `signature`: size, mtime, ctime."""
+    """One path of the landing zone with the content last seen there. `signature`: size, mtime, ctime.
+
+    `kept`: where that content can't be used, the last one that could: its rows count until the file is whole again.
+    """
 
     kind: Kind
     content: str
     signature: tuple[int, int, int]
+    kept: str | None = None
 
 
 class Content(Record):
@@ -75,9 +79,14 @@ class Ledger(Record):
         """Contents that count, by id, with the first path that delivers each: in order of that path."""
         first: dict[str, str] = {}
         for path, delivery in sorted(self.deliveries.items()):
-            if delivery.kind == kind and self.contents[delivery.content].problem is None:
-                first.setdefault(delivery.content, path)
+            used = self.used(delivery)
+            if delivery.kind == kind and used is not None:
+                first.setdefault(used, path)
         return first
+
+    def used(self, delivery: Delivery) -> str | None:
+        """The content whose rows count for a delivered path, None where no content of it was ever usable."""
+        return delivery.content if self.contents[delivery.content].problem is None else delivery.kept
 
     def parts(self, weeks: tuple[date, ...]) -> list[tuple[date, str]]:
         """Landed parts (UTC week, content id) of some UTC weeks, in reading order."""
@@ -99,10 +108,14 @@ class Ledger(Record):
             content = self.contents[delivery.content]
             if content.problem is not None:
                 yield LedgerRow.of(path, delivery.content, content, "quarantined", content.problem)
-            elif order[delivery.content] == path:
-                yield LedgerRow.of(path, delivery.content, content, "read", None)
+            used = self.used(delivery)
+            if used is None:
+                continue
+            if order[used] == path:
+                reason = None if used == delivery.content else "kept: the content delivered since can't be used"
+                yield LedgerRow.of(path, used, self.contents[used], "read", reason)
             else:
-                yield LedgerRow.again(path, delivery.content, content, order[delivery.content])
+                yield LedgerRow.again(path, used, self.contents[used], order[used])
         for path, content_id in self.replaced:
             content = self.contents[content_id]
             yield LedgerRow.of(path, content_id, content, "replaced", "another content was delivered under this path")

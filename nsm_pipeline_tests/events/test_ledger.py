@@ -100,6 +100,22 @@ def test_a_changed_file_replaces_its_earlier_rows(zone: Zone, new_zone: NewZone)
         assert zone.digests(table) == fresh.digests(table)
 
 
+def test_a_file_that_is_being_replaced_keeps_its_rows_until_it_is_whole(zone: Zone) -> None:
+    zone.put("a.jsonl", [event("e1"), event("e2")])
+    zone.ingest()
+    whole = encode("a.jsonl", [event("e2"), event("e3"), event("e4")])
+    for content, expected in ((whole[:-40], ["e1", "e2"]), (whole[:-30], ["e1", "e2"]), (whole, ["e2", "e3", "e4"])):
+        zone.put("a.jsonl", content)
+        zone.ingest()
+        zone.build(WEEK)
+        assert sorted(row["order"] for row in zone.usage(WEEK)) == [f"o-{name}" for name in expected]
+        states = {row.state: row.rows for row in zone.ledger.rows()}
+        if content != whole:
+            assert states == {"quarantined": 0, "read": 2}
+            assert zone.ledger.totals()["rows"] == 2
+    assert states == {"read": 3, "replaced": 2}
+
+
 def test_changed_and_changed_back(zone: Zone) -> None:
     first, second = [event("e1"), event("e2")], [event("e1"), event("e3")]
     for rows in (first, second, first):
