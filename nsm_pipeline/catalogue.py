@@ -16,9 +16,9 @@ import pyarrow as pa
 from nsm_pipeline.errors import UserError, nearest
 from nsm_pipeline.events.accounts import STANDARD
 from nsm_pipeline.events.duplicates import LOSERS, losers_file
+from nsm_pipeline.events.evidence import EVIDENCE, UNMAPPED
 from nsm_pipeline.events.landed import QUARANTINE
 from nsm_pipeline.events.ledger import LedgerRow
-from nsm_pipeline.events.usage import EVIDENCE, UNMAPPED
 from nsm_pipeline.metrics.growth import GROWTH
 from nsm_pipeline.metrics.weekly import METRIC_ROWS
 from nsm_pipeline.publishing.tables import CERTIFICATES, EXTRACT

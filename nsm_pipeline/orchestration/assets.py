@@ -12,8 +12,8 @@ import dagster as dg
 from pydantic import Field
 
 from nsm_pipeline.events.accounts import STANDARD
+from nsm_pipeline.events.evidence import EVIDENCE
 from nsm_pipeline.events.landing import ingest
-from nsm_pipeline.events.usage import EVIDENCE
 from nsm_pipeline.metrics.measures import ROLES, UseCasePlan
 from nsm_pipeline.orchestration.metadata import (
     GROWTH_SCHEMA,

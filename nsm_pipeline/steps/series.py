@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict
 
 from nsm_pipeline.certification.evidence import Evidence, gather
 from nsm_pipeline.certification.gates import GATES_VERSION, gates_of
-from nsm_pipeline.events.usage import QUALITY
+from nsm_pipeline.events.quality import QUALITY
 from nsm_pipeline.lake import digest, write_text
 from nsm_pipeline.metrics.growth import growth_series, lifecycle_counts, north_star_from_accounts
 from nsm_pipeline.metrics.measures import ROLES

@@ -76,7 +76,8 @@ def _kill_and_run_again(published_once: Path, wanted: dict[str, str], moment: fl
         process = start("run", "--home", home)
         time.sleep(moment)
         killed = process.poll() is None
-        os.killpg(process.pid, signal.SIGKILL)
+        if killed:
+            os.killpg(process.pid, signal.SIGKILL)
         finish(process)
         after_kill = broken_extract(home)
         again = here("run", "--home", home)

@@ -1,0 +1,118 @@
+"""What became of a week's landed rows: counts, and the event names that no use case knows.
+
+What belongs here: `week_evidence` and `unmapped_events`. What does not: tolerances (`certification`).
+"""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+
+import duckdb
+import ibis
+import ibis.expr.types as ir
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from nsm_pipeline.events.accounts import snapshot_of
+from nsm_pipeline.events.inputs import WeekInputs
+from nsm_pipeline.events.instrumentation import LANDED, Mapping
+from nsm_pipeline.lake import digest
+
+EVIDENCE = pa.schema(
+    [
+        ("week", pa.date32()),
+        *((name, pa.int64()) for name in ("landed", "duplicate", "conflict", "quarantined", "accepted")),
+        *((name, pa.int64()) for name in ("late", "unmapped", "internal")),
+        ("snapshot", pa.date32()),
+    ]
+)
+UNMAPPED = pa.schema([("week", pa.date32()), ("event_name", pa.string()), ("rows", pa.int64())])
+
+
+def _mapped(inputs: WeekInputs, week: date) -> str:
+    """SQL that counts the week's landed rows by name and whether any use case maps them."""
+    mappings = [inputs.mapping(use_case, week) for use_case in inputs.playbook.use_cases.values()]
+    key = digest([mapping.definition()["sources"] for mapping in mappings])
+    late_after = timedelta(days=inputs.playbook.settings.late_after_days)
+    return inputs.compiled(f"mapped {key}", lambda: (_compile_mapped(mappings, late_after),))[0]
+
+
+def _compile_mapped(mappings: list[Mapping], late_after: timedelta) -> str:
+    landed = ibis.table({**LANDED, "received_at": "timestamp(6)"}, name="landed")
+    snapshot = ibis.table({"account_id": "string", "is_internal": "boolean"}, name="snapshot")
+    internal = snapshot.filter(snapshot.is_internal).account_id
+    mapped: ir.BooleanValue = ibis.literal(False)
+    for mapping in mappings:
+        mapped |= mapping.mapped(landed)
+    counts = landed.group_by(landed.event_name, mapped=mapped).agg(
+        rows=landed.count(),
+        late=landed.count(where=landed.received_at > landed.occurred_at + ibis.literal(late_after)),
+        internal=landed.count(where=landed.account_id.isin(internal)),
+    )
+    return str(ibis.to_sql(counts, dialect="duckdb"))
+
+
+def write_evidence(inputs: WeekInputs, connection: duckdb.DuckDBPyConnection, week: date) -> None:
+    """Store a week's evidence and unmapped names from the tables `landed` and `snapshot` of a connection."""
+    counts = connection.execute(_mapped(inputs, week)).to_arrow_table().to_pylist()
+    duplicate, conflict = _lost(inputs, connection, week)
+    accepted = sum(row["rows"] for row in counts)
+    evidence = {
+        "week": week,
+        "landed": _landed_rows(inputs, connection, week),
+        "duplicate": duplicate,
+        "conflict": conflict,
+        "quarantined": inputs.quarantined(week),
+        "accepted": accepted,
+        "late": sum(row["late"] for row in counts),
+        "unmapped": sum(row["rows"] for row in counts if not row["mapped"]),
+        "internal": sum(row["internal"] for row in counts),
+        "snapshot": chosen[0] if (chosen := snapshot_of(inputs.ledger, week)) else None,
+    }
+    unmapped = sorted((row["event_name"], row["rows"]) for row in counts if not row["mapped"])
+    rows = [{"week": week, "event_name": name, "rows": count} for name, count in unmapped]
+    fingerprint = inputs.evidence_fingerprint(week)
+    inputs.lake.write(pa.Table.from_pylist(rows, UNMAPPED), fingerprint, "unmapped_events", week)
+    inputs.lake.write(pa.Table.from_pylist([evidence], EVIDENCE), fingerprint, "week_evidence", week)
+
+
+def _landed_rows(inputs: WeekInputs, connection: duckdb.DuckDBPyConnection, week: date) -> int:
+    """Rows of the week's landed parts, duplicates included: from the footers where a part lies in one week."""
+    files = inputs.part_files(week)
+    if inputs.playbook.calendar.utc_weeks(week) == (week,):
+        return sum(pq.read_metadata(file).num_rows for file in files)
+    return _count_between(inputs, connection, week, files)
+
+
+def _count_between(inputs: WeekInputs, connection: duckdb.DuckDBPyConnection, week: date, files: list[str]) -> int:
+    if not files:
+        return 0
+    start, end = inputs.playbook.calendar.bounds(week)
+    found = connection.execute(
+        "SELECT count(*) FROM read_parquet($files) WHERE occurred_at >= $start AND occurred_at < $end",
+        {"files": files, "start": start, "end": end},
+    ).fetchone()
+    return int(found[0]) if found else 0
+
+
+def _lost(inputs: WeekInputs, connection: duckdb.DuckDBPyConnection, week: date) -> tuple[int, int]:
+    """Losers of the week: all of them, and those with other content than the row that stays."""
+    losers = inputs.losers(week)
+    if not losers:
+        return 0, 0
+    start, end = inputs.playbook.calendar.bounds(week)
+    found = connection.execute(
+        """SELECT count(*), count(*) FILTER (loser.kind = 'conflict')
+        FROM read_parquet($losers, filename = true) loser
+        JOIN read_parquet($files, filename = true, file_row_number = true) landed
+            ON loser.row = landed.file_row_number AND loser.content = parse_filename(landed.filename, true)
+            AND parse_path(loser.filename)[-2] = parse_path(landed.filename)[-2]
+        WHERE landed.occurred_at >= $start AND landed.occurred_at < $end""",
+        {
+            "losers": losers,
+            "files": inputs.part_files(week),
+            "start": start,
+            "end": end,
+        },
+    ).fetchone()
+    return (int(found[0]), int(found[1])) if found else (0, 0)

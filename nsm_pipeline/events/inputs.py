@@ -1,0 +1,151 @@
+"""What a week of events is made from: landed parts, duplicates, snapshot, definitions, as fingerprints.
+
+What belongs here: everything about a week that follows from ledger and playbook without reading events. What does
+not: building the week (`usage`, `evidence`).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import date
+from threading import Lock
+
+import duckdb
+import pyarrow as pa
+
+from nsm_pipeline.events.accounts import STANDARD, snapshot_of
+from nsm_pipeline.events.duplicates import losers_file
+from nsm_pipeline.events.instrumentation import Mapping, mapping_in
+from nsm_pipeline.events.ledger import Ledger
+from nsm_pipeline.lake import Lake, digest
+from nsm_pipeline.playbook.loading import Playbook
+from nsm_pipeline.playbook.models import UseCase
+
+USAGE_VERSION = 1
+
+
+@dataclass
+class WeekInputs:
+    """One ledger and playbook, and what every week is made from under them. Safe to use from several workers."""
+
+    lake: Lake
+    ledger: Ledger
+    playbook: Playbook
+    _compiled_sql: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    _compiling: Lock = field(default_factory=Lock)
+    _mappings: dict[tuple[str, date], Mapping] = field(default_factory=dict)
+    _fingerprints: dict[tuple[str, str, date], str] = field(default_factory=dict)
+    _active: dict[str, str] | None = None
+    _aside: Counter[date] | None = None
+
+    def compiled(self, key: str, compile_: Callable[[], tuple[str, ...]]) -> tuple[str, ...]:
+        """Queries under a key, compiled once per run and not per week: Ibis takes longer than a small week."""
+        with self._compiling:
+            if key not in self._compiled_sql:
+                self._compiled_sql[key] = compile_()
+            return self._compiled_sql[key]
+
+    def mapping(self, use_case: UseCase, week: date) -> Mapping:
+        key = (use_case.use_case, week)
+        if key not in self._mappings:
+            self._mappings[key] = mapping_in(use_case, week, self.playbook.calendar)
+        return self._mappings[key]
+
+    def parts(self, week: date) -> list[tuple[date, str]]:
+        """Landed parts (UTC week, content id) that hold a week's rows, in the order of their files' paths."""
+        if self._active is None:
+            self._active = self.ledger.active("events")
+        weeks = self.playbook.calendar.utc_weeks(week)
+        return [(day, key) for key in self._active for day in weeks if day in self.ledger.contents[key].parts]
+
+    def part_files(self, week: date) -> list[str]:
+        return [str(self.lake.file("landed_events", *part)) for part in self.parts(week)]
+
+    def losers(self, week: date) -> list[str]:
+        """Files of the rows that lost to another row of their event_id, of the week's UTC weeks."""
+        days = self.playbook.calendar.utc_weeks(week)
+        return [file for day in days if (file := losers_file(self.lake, self.ledger, day))]
+
+    def _landing(self, week: date) -> object:
+        """Everything of the landing zone that a week is made from, as plain data."""
+        calendar = self.playbook.calendar
+        losers = [self.ledger.losers.get(day) for day in calendar.utc_weeks(week)]
+        parts = [(str(day), key) for day, key in self.parts(week)]
+        return [parts, losers, list(map(str, calendar.bounds(week))), snapshot_of(self.ledger, week)]
+
+    def fingerprint(self, use_case: UseCase, week: date) -> str:
+        """Of one use case's usage events in a week: landed parts, duplicates, snapshot, definition, code."""
+        return self._once(("usage", use_case.use_case, week), lambda: self._fingerprint(use_case, week))
+
+    def _fingerprint(self, use_case: UseCase, week: date) -> str:
+        definition = self.definition(use_case, week)
+        return digest(USAGE_VERSION, self._landing(week), definition, self.playbook.attributes())
+
+    def evidence_fingerprint(self, week: date) -> str:
+        """Of a week's evidence: as above, over every use case, and the rows set aside."""
+        return self._once(("evidence", "", week), lambda: self._evidence_fingerprint(week))
+
+    def _evidence_fingerprint(self, week: date) -> str:
+        uses = [self.fingerprint(use_case, week) for use_case in self.playbook.use_cases.values()]
+        return digest(uses, self._landing(week), self.quarantined(week), self.playbook.settings.late_after_days)
+
+    def quality_fingerprint(self, use_case: UseCase, week: date) -> str:
+        """Of a use case's event quality in a week: its usage events and the declared ranges."""
+        return self._once(("quality", use_case.use_case, week), lambda: self._quality_fingerprint(use_case, week))
+
+    def _quality_fingerprint(self, use_case: UseCase, week: date) -> str:
+        ranges = {
+            name: {key: [p.one_of, p.minimum, p.maximum] for key, p in event.properties.items()}
+            for name, event in use_case.events.items()
+        }
+        return digest(self.fingerprint(use_case, week), ranges)
+
+    def definition(self, use_case: UseCase, week: date) -> str:
+        key = ("definition", use_case.use_case, week)
+        return self._once(key, lambda: digest(self.mapping(use_case, week).definition()))
+
+    def _once(self, key: tuple[str, str, date], compute: Callable[[], str]) -> str:
+        """A fingerprint, computed once: ledger and playbook do not change under an open step."""
+        found = self._fingerprints.get(key)
+        if found is None:
+            found = self._fingerprints[key] = compute()
+        return found
+
+    def stale(self, week: date) -> list[str]:
+        """Names of the week's tables (a use case, or 'evidence') that are missing or made from something else."""
+        found = [
+            name
+            for name, use_case in self.playbook.use_cases.items()
+            if self.lake.fingerprint("usage_events", name, week) != self.fingerprint(use_case, week)
+            or self.lake.fingerprint("event_quality", name, week) != self.quality_fingerprint(use_case, week)
+        ]
+        if self.lake.fingerprint("week_evidence", week) != self.evidence_fingerprint(week):
+            found.append("evidence")
+        return found
+
+    def quarantined(self, week: date) -> int:
+        """Rows set aside that count for a week: by their UTC week's Monday."""
+        if self._aside is None:
+            aside: Counter[date] = Counter()
+            for key in self.ledger.active("events"):
+                for day, count in self.ledger.contents[key].quarantined_by_week.items():
+                    aside[self.playbook.calendar.week_of_day(day)] += count
+            self._aside = aside
+        return self._aside[week]
+
+    def snapshot(self, connection: duckdb.DuckDBPyConnection, week: date) -> pa.Table:
+        """Accounts as the week sees them: account_id, is_internal and the typed attributes."""
+        attributes = self.playbook.attributes()
+        table = STANDARD.empty_table()
+        if (chosen := snapshot_of(self.ledger, week)) is not None:
+            table = self.lake.read("accounts", *chosen)
+        for name, kind in self.playbook.settings.account_attributes.items():
+            if name not in table.column_names:
+                table = table.append_column(name, pa.nulls(table.num_rows, pa.string()))
+            connection.register("attribute", table.select([name]).rename_columns(["value"]))
+            sql_type = {"string": "VARCHAR", "integer": "BIGINT", "number": "DOUBLE", "boolean": "BOOLEAN"}[kind]
+            typed = connection.execute(f"SELECT try_cast(value AS {sql_type}) AS value FROM attribute").to_arrow_table()
+            table = table.set_column(table.column_names.index(name), name, typed["value"])
+        return table.select(["account_id", "is_internal", *attributes])
