@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from homes import here
 from hypothesis import HealthCheck, settings
 from landing_zone import Zone
 
@@ -57,3 +58,12 @@ def devsecops(devsecops_data: Path, tmp_path_factory: pytest.TempPathFactory) ->
     assert ledger.first_week is not None
     zone.build(*span(ledger.first_week, zone.playbook.calendar.current()))
     return zone
+
+
+@pytest.fixture(scope="session")
+def published_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small sample home after one `nsm run`. Read only: copy it before you change it."""
+    home = tmp_path_factory.mktemp("published") / "home"
+    assert here("sample", "--home", home, "--weeks", 16, "--accounts", 40, "--events", 6000).code == 0
+    assert here("run", "--home", home).code == 3
+    return home

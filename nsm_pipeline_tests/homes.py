@@ -18,9 +18,9 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from nsm_pipeline.cli.main import State, main
+from nsm_pipeline.home import Home
 from nsm_pipeline.steps.certificates import WeekState, week_states
 from nsm_pipeline.steps.opening import Open, open_playbook
-from nsm_pipeline.home import Home
 
 NSM = str(Path(sys.executable).parent / "nsm")
 TABLES = ("north_star", "inputs", "counter_metrics", "growth", "certificates", "metric_dictionary")

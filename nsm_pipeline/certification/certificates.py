@@ -35,6 +35,11 @@ class Certificate(BaseModel):
     def id(self) -> str:
         return f"{self.use_case}-{self.week}-{digest(self.model_dump(mode='json'))}"
 
+    @property
+    def rows(self) -> pa.Table:
+        """The certified values as metric rows, `use_case` and `week` with each."""
+        return pa.Table.from_pylist([{"use_case": self.use_case, "week": self.week, **value} for value in self.values])
+
 
 def certify(
     use_case: str, week: date, fingerprints: dict[str, str], rows: pa.Table, gates: Sequence[CertifiedGate]

@@ -18,7 +18,7 @@ import great_expectations as gx
 import pandas as pd
 
 from nsm_pipeline.certification.evidence import Evidence
-from nsm_pipeline.certification.gates import Gate
+from nsm_pipeline.certification.gates import COLUMN_ARGUMENTS, Gate  # noqa: E402
 from nsm_pipeline.errors import PlaybookError, nearest
 
 logging.getLogger("great_expectations").setLevel(logging.ERROR)
@@ -106,13 +106,16 @@ def _validate(source: Any, name: str, frame: pd.DataFrame, gates: Sequence[Gate]
 
 
 def _expectation(place: int, gate: Gate, frame: pd.DataFrame) -> Any:
-    for key in ("column", "column_A", "column_B"):
+    for key in COLUMN_ARGUMENTS:
         column = gate.arguments.get(key)
         if column is not None and column not in frame.columns:
             raise PlaybookError(f"gates: '{gate.name}': {key}: found '{column}'; {nearest(str(column), frame.columns)}")
     kind = getattr(gx.expectations, "".join(part.capitalize() for part in gate.expectation.split("_")), None)
     if kind is None:
         raise PlaybookError(f"gates: found '{gate.expectation}', which Great Expectations does not know.")
+    for name in gate.arguments:
+        if name not in kind.__fields__:
+            raise PlaybookError(f"gates: '{gate.name}': found the argument '{name}'; {nearest(name, kind.__fields__)}")
     try:
         return kind(**gate.arguments, severity=gate.severity, meta={"place": place})
     except ValueError as error:

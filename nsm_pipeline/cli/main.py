@@ -38,7 +38,8 @@ class State:
 
 
 def _home(value: Path | None) -> Home:
-    return Home.at(value or State.home)
+    State.home = str(value) if value else State.home  # where an error leaves its details
+    return Home.at(State.home)
 
 
 def _day(value: str | None) -> date | None:

@@ -5,6 +5,7 @@ What belongs here: showing progress. What does not: what is being done.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -17,7 +18,7 @@ Advance = Callable[[str, int, int], None]
 @contextmanager
 def bar(_title: str) -> Iterator[Advance]:
     """Yields `advance(what, done, total)`: a line per kind of work, gone when all is done. Silent in a pipe."""
-    console = Console(stderr=True)
+    console = Console(file=sys.stderr)  # the one of now: a run keeps its libraries from writing to it
     columns = (TextColumn("{task.description:<28}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         tasks: dict[str, TaskID] = {}

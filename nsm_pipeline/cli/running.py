@@ -5,11 +5,13 @@ What belongs here: deciding whether a run is needed, starting it, what it return
 
 from __future__ import annotations
 
+import io
 import logging
 import os
 import sys
 import warnings
 from collections.abc import Sequence
+from contextlib import redirect_stderr
 from datetime import date
 from importlib import resources
 from pathlib import Path
@@ -141,7 +143,8 @@ def _dagster_run(
         config["ops"] = {**ops, "usage_events": {"config": {"force": True, "use_cases": list(rebuild)}}}
     PROGRESS["report"] = advance
     try:
-        with dg.DagsterInstance.from_config(str(folder)) as instance:
+        # Dagster tells standard error of failures that it raises as well; a person gets one paragraph.
+        with redirect_stderr(io.StringIO()), dg.DagsterInstance.from_config(str(folder)) as instance:
             job.execute_in_process(
                 instance=instance,
                 tags=range_tags(first, last),

@@ -54,9 +54,9 @@ def write_extract(root: Path, tables: Mapping[str, pa.Table], company: str) -> s
 
 
 def current_version(root: Path) -> str | None:
-    """Name of the version that `current` points to, None before the first."""
+    """Name of the version that `current` points to, None before the first and where that version was lost."""
     link = root / "current"
-    return link.readlink().name if link.is_symlink() else None
+    return link.readlink().name if link.is_symlink() and link.is_dir() else None
 
 
 def _write_files(folder: Path, tables: Mapping[str, pa.Table], company: str) -> str:

@@ -1,10 +1,10 @@
 """The step that turns verdicts into certificates, and says what state every week is in.
 
-What belongs here: storing certificates with their rows; the state of each use case and week. What does not: the
-verdict itself (`series`), extracts (`publication`).
+What belongs here: storing certificates; the state of each use case and week. What does not: the verdict itself
+(`series`), extracts (`publication`).
 
-`certificates/<use case>/<week>.json` is the certificate, `certified_values/<use case>/<week>` its rows (METRIC_ROWS),
-stamped with its id. A week that fails keeps both from the last time it passed: that is what stays published.
+`certificates/<use case>/<week>.json` is the certificate with the values it vouches for, in one file, so that neither
+is ever without the other. A week that fails keeps it from the last time it passed: that is what stays published.
 """
 
 from __future__ import annotations
@@ -64,11 +64,8 @@ def _store(opened: Open, name: str, week: date, gates: list[CertifiedGate]) -> N
     use_case = opened.playbook.use_cases[name]
     fingerprints = {table: opened.fingerprint(table, name, week) for table in WEEKLY_TABLES}
     fingerprints["usage_events"] = opened.usage.fingerprint(use_case, week)
-    file = certificate_file(opened, name, week)
-    stored = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
-    gate_list = [gate.model_dump() for gate in gates]
-    same = stored.get("fingerprints") == fingerprints and stored.get("gates") == gate_list
-    if same and opened.lake.fingerprint("certified_values", name, week) == stored["id"]:
+    stored = load_certificate(opened, name, week)
+    if stored is not None and stored.fingerprints == fingerprints and stored.gates == gates:
         return
     tables: list[pa.Table] = []
     for role in ROLES:
@@ -76,25 +73,29 @@ def _store(opened: Open, name: str, week: date, gates: list[CertifiedGate]) -> N
         if table is None:
             return  # another run has just replaced it: that run certifies what it made
         tables.append(table.cast(METRIC_ROWS))
-    rows = pa.concat_tables(tables)
-    certificate = certify(name, week, fingerprints, rows, gates)
-    # The rows go first: a kill between the two leaves a certificate whose id the rows do not carry, which
-    # nobody publishes and the next run stores anew.
-    opened.lake.write(rows, certificate.id, "certified_values", name, week)
-    write_text(
-        file, json.dumps({"id": certificate.id, **certificate.model_dump(mode="json")}, indent=1, sort_keys=True)
-    )
+    certificate = certify(name, week, fingerprints, pa.concat_tables(tables), gates)
+    content = {"id": certificate.id, **certificate.model_dump(mode="json")}
+    write_text(certificate_file(opened, name, week), json.dumps(content, indent=1, sort_keys=True))
 
 
-def certificate_id(opened: Open, name: str, week: date) -> str | None:
-    """Id of a week's certificate where its rows carry the same one, else None: nothing half-stored counts."""
-    file = certificate_file(opened, name, week)
-    if not file.is_file():
+def load_certificate(opened: Open, name: str, week: date) -> Certificate | None:
+    """A week's certificate; None where there is none, or where it is not what its id was made from."""
+    try:
+        content = json.loads(certificate_file(opened, name, week).read_text(encoding="utf-8"))
+        claimed = content.pop("id")
+        certificate = Certificate.model_validate(content)
+    except (FileNotFoundError, KeyError, ValueError):
         return None
-    content = json.loads(file.read_text(encoding="utf-8"))
-    found = str(content.pop("id"))
-    whole = Certificate.model_validate(content).id == found
-    return found if whole and opened.lake.fingerprint("certified_values", name, week) == found else None
+    return certificate if (certificate.id, certificate.use_case, certificate.week) == (claimed, name, week) else None
+
+
+def certificate_ids(opened: Open) -> list[str | None]:
+    """Ids of the certificates of all use cases and complete weeks, in order."""
+    return [
+        certificate.id if (certificate := load_certificate(opened, name, week)) else None
+        for name in opened.plans
+        for week in opened.complete_weeks
+    ]
 
 
 def week_states(opened: Open, name: str, verdicts: Verdicts | None = None) -> Iterator[WeekState]:
@@ -105,7 +106,8 @@ def week_states(opened: Open, name: str, verdicts: Verdicts | None = None) -> It
         verdicts = stored if current else None
     proposed = opened.playbook.use_cases[name].status == "proposed"
     for week in opened.weeks:
-        known = certificate_id(opened, name, week)
+        certificate = load_certificate(opened, name, week)
+        known = certificate.id if certificate else None
         if week >= opened.calendar.current():
             state = "flash" if not opened.stale_tables(name, week) else "missing"
             yield WeekState(name, week, state, None)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from functools import cached_property
 
+from nsm_pipeline.certification.gates import check_declared
 from nsm_pipeline.engines.duckdb import Engine
 from nsm_pipeline.events.landing import load_ledger
 from nsm_pipeline.events.ledger import Ledger
@@ -28,6 +29,8 @@ WEEKLY_TABLES = ("account_weeks", *ROLES)
 def open_playbook(home: Home, as_of: date | None = None) -> Playbook:
     """The home's playbook; `as_of` overrides the one in its settings. Raises PlaybookError."""
     playbook = load_playbook(home.playbook)
+    for name, use_case in playbook.use_cases.items():
+        check_declared(use_case, f"{home.playbook}: use case '{name}'")
     if as_of is None:
         return playbook
     return replace(playbook, settings=playbook.settings.model_copy(update={"as_of": as_of}))

@@ -18,12 +18,16 @@ import pyarrow.compute as pc
 from nsm_pipeline.lake import digest, write_text
 from nsm_pipeline.metrics.growth import LIFECYCLE, growth_series
 from nsm_pipeline.metrics.measures import ROLES
+from nsm_pipeline.metrics.weekly import METRIC_ROWS
 from nsm_pipeline.playbook.models import CounterMetric, Input, Metric, UseCase
 from nsm_pipeline.publishing.extracts import CONTRACT, current_version, write_extract
 from nsm_pipeline.publishing.tables import CERTIFICATES, EXTRACT, GROWTH, METRIC_DICTIONARY, NORTH_STAR
-from nsm_pipeline.steps.certificates import WeekState, week_states
+from nsm_pipeline.steps.certificates import WeekState, certificate_ids, load_certificate, week_states
 from nsm_pipeline.steps.opening import Open
 from nsm_pipeline.steps.series import evidence_key, judged_weeks
+
+ACCOUNTS = ("active", "new", "retained", "resurrected", "churned", "new_by_creation", "retained_by_creation",
+            "unknown_creation")  # fmt: skip
 
 
 def run_publication(opened: Open) -> str:
@@ -32,8 +36,12 @@ def run_publication(opened: Open) -> str:
         states = {name: list(week_states(opened, name)) for name in opened.plans}
         tables = gather_tables(opened, states)
         version = write_extract(opened.home.extracts, tables, opened.playbook.settings.company)
-        write_text(_record(opened), json.dumps({"key": publication_key(opened), "version": version}))
+        write_text(_record(opened), json.dumps({**_made_from(opened), "version": version}))
         return version
+
+
+def _made_from(opened: Open) -> dict[str, str]:
+    return {"key": publication_key(opened), "certificates": digest(certificate_ids(opened))}
 
 
 def publication_key(opened: Open) -> str:
@@ -50,7 +58,7 @@ def is_published(opened: Open) -> bool:
     file = _record(opened)
     stored = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
     version = current_version(opened.home.extracts)
-    return version is not None and stored == {"key": publication_key(opened), "version": version}
+    return version is not None and stored == {**_made_from(opened), "version": version}
 
 
 def _record(opened: Open) -> Path:
@@ -81,11 +89,11 @@ def _metric_rows(opened: Open, name: str, published: Sequence[WeekState]) -> pa.
     use_case = opened.playbook.use_cases[name]
     parts = [NORTH_STAR.schema.empty_table()]
     for state in published:
-        if state.certificate_id is not None:
-            tables = [opened.lake.read("certified_values", name, state.week)]
+        certificate = load_certificate(opened, name, state.week) if state.certificate_id else None
+        if certificate is not None:
+            rows = certificate.rows.select(METRIC_ROWS.names).cast(METRIC_ROWS)
         else:
-            tables = [opened.lake.read(role, name, state.week) for role in ROLES]
-        rows = pa.concat_tables(tables)
+            rows = pa.concat_tables([opened.lake.read(role, name, state.week) for role in ROLES])
         label = "flash" if state.certificate_id is None else "certified"
         metrics = [use_case.metrics.get(metric) for metric in rows["metric"].to_pylist()]
         count = rows.num_rows
@@ -105,8 +113,12 @@ def title_of(name: str, metric: Metric | None) -> str:
 
 
 def _growth_rows(opened: Open, name: str, published: Sequence[WeekState], rows: pa.Table) -> pa.Table:
-    """Growth over published values alone: a withheld week is a gap here, not a wrong number's neighbour."""
-    states = {state.week: state for state in published if state.state in ("certified", "flash")}
+    """Growth over published values alone: a week of which nothing is published is a gap, not a wrong neighbour.
+
+    Where an earlier certified value stays published, growth is measured by it; the accounts of that week are not
+    known as they were then, so they are left out.
+    """
+    states = {state.week: state for state in published}
     values = {
         row["week"]: row["value"]
         for row in rows.to_pylist()
@@ -121,9 +133,13 @@ def _growth_rows(opened: Open, name: str, published: Sequence[WeekState], rows: 
     labelled = []
     for row in series.to_pylist():
         state = states[row["week"]]
-        # Churned needs the week before's activity, which is known whether or not that week is published.
-        churned = stored[row["week"]]["churned"] if row["week"] in stored else None
-        labelled.append({**row, "churned": churned, "state": state.state, "certificate_id": state.certificate_id})
+        if state.state in ("certified", "flash"):
+            # Churned needs the week before's activity, which is known whether or not that week is published.
+            accounts = {"churned": stored[row["week"]]["churned"] if row["week"] in stored else None}
+        else:
+            accounts = dict.fromkeys(ACCOUNTS)
+        label = "flash" if state.certificate_id is None else "certified"
+        labelled.append({**row, **accounts, "state": label, "certificate_id": state.certificate_id})
     return pa.Table.from_pylist(labelled, GROWTH.schema)
 
 

@@ -108,9 +108,7 @@ NOT_BOT: dict[str, tuple[str, str, list[str], Count]] = {
 
 
 @pytest.mark.parametrize("metric", NOT_BOT)
-def test_people_and_organisations(
-    home: Path, customers: dict[tuple[str, date], list[Row]], metric: str
-) -> None:
+def test_people_and_organisations(home: Path, customers: dict[tuple[str, date], list[Row]], metric: str) -> None:
     """Metrics over what people, not bots, did: in all 156 weeks."""
     _, table, events, count = NOT_BOT[metric]
     expected = {
@@ -173,7 +171,7 @@ def test_growth_of_the_north_star(home: Path, customers: dict[tuple[str, date], 
     growth = [None, *(values[week] / values[week - timedelta(weeks=1)] - 1 for week in WEEKS[1:-1]), None]
     for place, row in enumerate(series):
         assert row["growth"] == (None if growth[place] is None else pytest.approx(growth[place]))
-        if 14 <= place:
+        if place >= 14:
             assert row["mean_growth_13_weeks"] == pytest.approx(statistics.mean(growth[place - 13 : place]))
         if place:
             assert row["goal"] == pytest.approx(values[WEEKS[place - 1]] * 1.07)

@@ -127,8 +127,9 @@ def mine(group: int) -> list[psutil.Process]:
 @pytest.fixture(scope="module")
 def ingested(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small sample home whose files have been read and nothing else."""
-    from nsm_pipeline.events.landing import ingest
     from homes import opened
+
+    from nsm_pipeline.events.landing import ingest
 
     home = tmp_path_factory.mktemp("dev") / "home"
     assert here("sample", "--home", home, "--weeks", 16, "--accounts", 40, "--events", 4000).code == 0
@@ -214,8 +215,10 @@ def test_backfills_from_the_ui(server: Server, ingested: Path) -> None:
     withheld = {key for key, state in stored.items() if state.state == "withheld"}
     assert withheld
     assert {week for _, week in withheld} == {
-        week for by_week in verdicts.values() for week, one in by_week.items() if one["status"] == "EXECUTION_FAILED"
-        or not one["evaluation"]["success"]
+        week
+        for by_week in verdicts.values()
+        for week, one in by_week.items()
+        if one["status"] == "EXECUTION_FAILED" or not one["evaluation"]["success"]
     }
     for use_case, week in withheld:
         one = verdicts[f"{use_case}/account_weeks volume_is_usual"][week]

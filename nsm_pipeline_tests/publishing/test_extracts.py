@@ -1,0 +1,248 @@
+"""The extract as its readers find it: columns and types, bytes, versions, the switch."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import shutil
+import threading
+from datetime import date
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from homes import TABLES, broken_extract, copy, extract, here, opened, published
+
+from nsm_pipeline.publishing.extracts import KEEP, current_version, write_extract
+from nsm_pipeline.publishing.tables import EXTRACT
+from nsm_pipeline.steps.publication import run_publication
+
+METRIC_TABLES = ("north_star", "inputs", "counter_metrics")
+METRIC_COLUMNS = {
+    "use_case": "string", "metric": "string", "title": "string", "role": "string", "week": "date32[day]",
+    "slice": "string", "slice_value": "string", "value": "double", "numerator": "double", "denominator": "double",
+    "entities": "int64", "unit": "string", "state": "string", "certificate_id": "string",
+}  # fmt: skip
+ALLOWED = {"string", "int64", "double", "bool", "date32[day]"}
+KEYS = {
+    **{name: ["use_case", "metric", "week", "slice", "slice_value"] for name in METRIC_TABLES},
+    "growth": ["use_case", "week"],
+    "certificates": ["use_case", "week"],
+    "metric_dictionary": ["use_case", "metric"],
+}
+
+
+@pytest.fixture(scope="module")
+def home(published_home: Path) -> Path:
+    return published_home
+
+
+def file_of(home: Path, name: str) -> Path:
+    return home / "extracts" / "current" / f"{name}.parquet"
+
+
+def test_the_tables_of_the_contract_and_no_others(home: Path) -> None:
+    names = {file.name for file in (home / "extracts" / "current").iterdir()}
+    assert names == {*(f"{name}.parquet" for name in TABLES), "datapackage.json"}
+
+
+@pytest.mark.parametrize("name", METRIC_TABLES)
+def test_columns_of_the_metric_tables(home: Path, name: str) -> None:
+    schema = pq.read_schema(file_of(home, name))
+    assert {field.name: str(field.type) for field in schema} == METRIC_COLUMNS
+    assert list(schema.names) == list(METRIC_COLUMNS)
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_types_that_every_tool_reads(home: Path, name: str) -> None:
+    file = pq.ParquetFile(file_of(home, name))
+    assert {str(field.type) for field in file.schema_arrow} <= ALLOWED
+    assert file.schema_arrow.metadata is None or b"pandas" not in file.schema_arrow.metadata
+    assert not {"account_id", "user_id", "event_id"} & set(file.schema_arrow.names)
+    assert file.metadata.format_version == "2.6"
+    column = file.metadata.row_group(0).column(0)
+    assert column.compression == "SNAPPY"
+    assert column.statistics is not None
+    for row in file.read().to_pylist():
+        assert not any(isinstance(value, float) and not math.isfinite(value) for value in row.values())
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_one_row_per_key_in_order(home: Path, name: str) -> None:
+    keys = [tuple(row[key] for key in KEYS[name]) for row in extract(home, name)]
+    assert keys
+    assert keys == sorted(keys)
+    assert len(keys) == len(set(keys))
+
+
+@pytest.mark.parametrize("name", METRIC_TABLES)
+def test_every_metric_has_a_total_and_says_its_state(home: Path, name: str) -> None:
+    rows = extract(home, name)
+    totals = {(row["use_case"], row["metric"], row["week"]) for row in rows if row["slice"] == "all"}
+    assert totals == {(row["use_case"], row["metric"], row["week"]) for row in rows}
+    assert all(row["slice_value"] == "all" for row in rows if row["slice"] == "all")
+    assert {row["role"] for row in rows} == {name}
+    assert {row["state"] for row in rows} == {"certified", "flash"}
+    assert all((row["certificate_id"] is None) == (row["state"] == "flash") for row in rows)
+
+
+def test_no_identifier_of_an_account_or_user_in_any_cell(home: Path) -> None:
+    sql = "SELECT DISTINCT account_id AS id FROM landed_events UNION SELECT DISTINCT user_id FROM landed_events"
+    known = {row["id"] for row in here("query", "--home", home, "--format", "json", sql).json} - {None}
+    assert len(known) > 50
+    for name in TABLES:
+        cells = {value for row in extract(home, name) for value in row.values() if isinstance(value, str)}
+        assert not known & cells
+        assert not [cell for cell in cells if any(word in known for word in cell.replace(";", " ").split())]
+
+
+def test_the_descriptor_is_true(home: Path) -> None:
+    folder = home / "extracts" / "current"
+    descriptor = json.loads((folder / "datapackage.json").read_text())
+    assert [resource["name"] for resource in descriptor["resources"]] == list(TABLES)
+    for resource in descriptor["resources"]:
+        content = (folder / resource["path"]).read_bytes()
+        table = pq.read_table(folder / resource["path"])
+        assert resource["sha256"] == hashlib.sha256(content).hexdigest()
+        assert resource["bytes"] == len(content)
+        assert resource["rows"] == table.num_rows
+        fields = resource["schema"]["fields"]
+        assert [field["name"] for field in fields] == table.column_names
+        assert all(field["description"] for field in fields)
+        assert resource["schema"]["primaryKey"] == KEYS[resource["name"]]
+        for field in fields:
+            if field.get("constraints", {}).get("required"):
+                assert table[field["name"]].null_count == 0, (resource["name"], field["name"])
+
+
+@pytest.mark.slow
+def test_equal_inputs_give_equal_bytes_in_another_home(home: Path, tmp_path: Path) -> None:
+    other = tmp_path / "another" / "place"
+    for name in ("landing", "playbook"):
+        shutil.copytree(home / name, other / name)
+    assert here("run", "--home", other).code == 3
+    assert published(other) == published(home)
+
+
+def small(value: float) -> dict[str, pa.Table]:
+    """Tables with one metric row, whose value says which publication it is of; the rest are empty."""
+    row = {
+        "use_case": "shop", "metric": "orders", "title": "Orders", "role": "north_star", "week": date(2026, 3, 2),
+        "slice": "all", "slice_value": "all", "value": value, "numerator": value, "denominator": 1.0, "entities": 1,
+        "unit": "", "state": "certified", "certificate_id": "c",
+    }  # fmt: skip
+    tables = {table.name: table.schema.empty_table() for table in EXTRACT}
+    for table in EXTRACT[:3]:
+        tables[table.name] = pa.Table.from_pylist([row], table.schema)
+    return tables
+
+
+def test_ten_versions_are_kept(tmp_path: Path) -> None:
+    made = [write_extract(tmp_path, small(number), "Test") for number in range(14)]
+    assert KEEP == 10
+    assert sorted(path.name for path in (tmp_path / "versions").iterdir()) == made[-10:]
+    assert current_version(tmp_path) == made[-1]
+
+
+def test_the_same_content_is_no_new_version(tmp_path: Path) -> None:
+    first = write_extract(tmp_path, small(1), "Test")
+    assert write_extract(tmp_path, small(1), "Test") == first
+    assert write_extract(tmp_path, small(2), "Test") != first
+    third = write_extract(tmp_path, small(1), "Test")
+    assert third != first  # the same values again are a version of their own
+    assert third.split("-")[1] == first.split("-")[1]
+
+
+def test_a_current_version_that_was_lost_is_written_again(tmp_path: Path) -> None:
+    first = write_extract(tmp_path, small(1), "Test")
+    shutil.rmtree(tmp_path / "versions" / first)
+    write_extract(tmp_path, small(1), "Test")
+    assert (tmp_path / "current" / "north_star.parquet").is_file()
+
+
+def test_rows_that_break_the_contract_are_not_published(tmp_path: Path) -> None:
+    before = write_extract(tmp_path, small(1), "Test")
+    tables = small(2)
+    tables["growth"] = pa.table({"use_case": ["shop"]})
+    with pytest.raises(KeyError):
+        write_extract(tmp_path, tables, "Test")
+    assert current_version(tmp_path) == before
+    assert not [path for path in (tmp_path / "versions").iterdir() if path.name.startswith(".")]
+
+
+def test_what_a_kill_left_behind_is_removed(tmp_path: Path) -> None:
+    write_extract(tmp_path, small(1), "Test")
+    half = tmp_path / "versions" / ".half"
+    half.mkdir()
+    (half / "north_star.parquet").write_bytes(b"half")
+    (tmp_path / ".current-1").symlink_to("versions/.half")
+    write_extract(tmp_path, small(2), "Test")
+    assert {path.name for path in tmp_path.iterdir()} == {"current", "versions"}
+    assert not half.exists()
+
+
+def test_readers_see_the_old_or_the_new_set(tmp_path: Path) -> None:
+    """Thirty publications under a reader that compares the three metric tables of one resolved folder."""
+    home = tmp_path
+    write_extract(home / "extracts", small(0), "Test")
+    over, wrong, seen = threading.Event(), [], set()
+
+    def read() -> None:
+        while not over.is_set():
+            folder = (home / "extracts" / "current").resolve(strict=True)
+            values = {pq.read_table(folder / f"{name}.parquet")["value"][0].as_py() for name in METRIC_TABLES}
+            if len(values) != 1:
+                wrong.append(values)
+            if broken := broken_extract(home):
+                wrong.append(broken)
+            seen.update(values)
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    for number in range(1, 31):
+        write_extract(home / "extracts", small(number), "Test")
+    over.set()
+    reader.join()
+    assert not wrong
+    assert len(seen) > 3
+
+
+def test_a_tampered_certificate_is_not_published(home: Path, tmp_path: Path) -> None:
+    mine = copy(home, tmp_path / "home")
+    before = published(mine)
+    file = next(iter(sorted((mine / "lake" / "certificates" / "security").glob("*.json"))))
+    content = json.loads(file.read_text())
+    content["values"][0]["value"] = 1_000_000
+    file.write_text(json.dumps(content))
+    assert here("query", "--home", mine, "--format", "json", f"SELECT certificate_id FROM certificates "
+                f"WHERE week = '{file.stem}' AND use_case = 'security'").json == [{"certificate_id": None}]  # fmt: skip
+    assert here("run", "--home", mine).code == 3
+    assert published(mine) == before  # judged and certified anew from what was computed
+
+
+def test_a_certificate_of_another_week_is_not_published(home: Path, tmp_path: Path) -> None:
+    mine = copy(home, tmp_path / "home")
+    before = published(mine)
+    files = sorted((mine / "lake" / "certificates" / "security").glob("*.json"))
+    shutil.copyfile(files[0], files[1])
+    files[2].write_text("{")
+    files[3].unlink()
+    assert here("run", "--home", mine).code == 3
+    assert published(mine) == before
+
+
+def test_what_was_computed_and_not_certified_is_not_published(home: Path, tmp_path: Path) -> None:
+    """The weekly tables may hold anything: what goes out is what the certificates hold."""
+    mine = copy(home, tmp_path / "home")
+    before = published(mine)
+    for file in (mine / "lake" / "north_star" / "security").glob("2026-04-*.parquet"):
+        table = pq.read_table(file)
+        raised = pa.array([(value or 0) + 1e6 for value in table["value"].to_pylist()], pa.float64())
+        place = table.schema.get_field_index("value")
+        pq.write_table(table.set_column(place, "value", raised).replace_schema_metadata(table.schema.metadata), file)
+    (mine / "lake" / "publication.json").unlink()
+    it = opened(mine)
+    run_publication(it)
+    assert published(mine) == before
