@@ -18,7 +18,7 @@ import great_expectations as gx
 import pandas as pd
 
 from nsm_pipeline.certification.evidence import Evidence
-from nsm_pipeline.certification.gates import COLUMN_ARGUMENTS, Gate  # noqa: E402
+from nsm_pipeline.certification.gates import COLUMN_ARGUMENTS, Gate
 from nsm_pipeline.errors import PlaybookError, nearest
 
 logging.getLogger("great_expectations").setLevel(logging.ERROR)

@@ -52,7 +52,7 @@ def _day(value: str | None) -> date | None:
 
 
 HomeOption = Annotated[
-    Path | None, typer.Option("--home", envvar="NSM_HOME", help="The home's directory.", show_default="data/")
+    Path | None, typer.Option("--home", help="The home's directory; without it NSM_HOME.", show_default="data/")
 ]
 AsOfOption = Annotated[str | None, typer.Option("--as-of", help="A day that stands for today, YYYY-MM-DD.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for a script.")]

@@ -85,7 +85,7 @@ def _typed(connection: duckdb.DuckDBPyConnection) -> str:
 
     def missing(name: str) -> str:
         # Trimming is slow: only what does not begin with a visible character is trimmed at all.
-        return f"({name} > ' ') IS NOT TRUE AND trim(coalesce({name}, '')) = ''"
+        return f"({name} >= '!') IS NOT TRUE AND trim(coalesce({name}, '')) = ''"
 
     return f"""CREATE OR REPLACE TEMP TABLE typed AS
         WITH parsed AS (SELECT row_number, event_id, event_name, account_id, nullif(user_id, '') AS user_id, properties,

@@ -52,7 +52,8 @@ SELECT hash(event_id), received, date_trunc('week', occurred)::DATE, kind, accou
         WHEN 'merge' THEN try_cast({P["hours_to_approve"]} AS DOUBLE)
         ELSE nullif(coalesce(try_cast({P["duration_s"]} AS DOUBLE), try_cast({P["duration_ms"]} AS DOUBLE) / 1000), -1)
         END,
-    coalesce(try_cast(coalesce({P["is_bot"]}, {P["dismissed"]}, {P["self_approved"]}) AS BOOLEAN), false),
+    coalesce(try_cast(CASE kind WHEN 'pipeline' THEN {P["is_bot"]} WHEN 'resolution' THEN {P["dismissed"]}
+        WHEN 'merge' THEN {P["self_approved"]} END AS BOOLEAN), false),
     coalesce(try_cast({P["under_approval_rule"]} AS BOOLEAN), false)
 FROM opened
 """

@@ -80,7 +80,9 @@ def frames(table: str = "", changed: dict[str, Any] | None = None) -> Evidence:
         "share_invalid": 0.0,
     }  # fmt: skip
     metrics = [
-        metric_row(week, role, **of(week, role)) for week in WEEKS for role in ("north_star", "inputs", "counter_metrics")
+        metric_row(week, role, **of(week, role))
+        for week in WEEKS
+        for role in ("north_star", "inputs", "counter_metrics")
     ]
     return Evidence(
         pd.DataFrame([week_row(week, **of(week, "week")) for week in WEEKS]),
@@ -121,7 +123,7 @@ def failed(results: dict[str, list[GateResult]]) -> dict[str, set[str]]:
 
 def test_good_weeks_pass_every_gate() -> None:
     results = judge(frames(), gates_of(use_case()), WEEKS)
-    assert failed(results) == dict.fromkeys(WEEKS, set())
+    assert failed(results) == {key: set() for key in WEEKS}
     assert all(one.rows == 1 for found in results.values() for one in found if "is_share" not in one.gate.scope)
 
 
@@ -150,7 +152,7 @@ def test_what_is_not_known_is_not_held_against_a_week() -> None:
     assert failed(judge(evidence, gates_of(use_case()), WEEKS))[BAD] == set()
     empty = replace(frames(), properties=frames().properties.iloc[:0], slices=frames().slices.iloc[:0])
     results = judge(empty, gates_of(use_case()), WEEKS)
-    assert failed(results) == dict.fromkeys(WEEKS, set())
+    assert failed(results) == {key: set() for key in WEEKS}
     assert {one.rows for one in results[BAD] if one.gate.frame == "properties"} == {0}
 
 
