@@ -22,6 +22,8 @@ from nsm_pipeline.events.quality import QUALITY, quality_rows, quality_sql
 from nsm_pipeline.lake import FINGERPRINT, digest, replacing
 from nsm_pipeline.playbook.models import UseCase
 
+LOST = pa.schema([("place", pa.uint64()), ("row", pa.int64())])
+
 
 class UsageStep(WeekInputs):
     """The weekly step; `run` may be called from several workers at once."""
@@ -49,25 +51,30 @@ class UsageStep(WeekInputs):
             )
             return
         start, end = self.playbook.calendar.bounds(week)
-        losers = self.losers(week)
-        parameters: dict[str, object] = {
-            "files": files,
-            "start": start,
-            "end": end,
-            "week": week,
-        }
-        not_lost = ""
-        if losers:
-            not_lost = """AND NOT EXISTS (SELECT 1 FROM read_parquet($losers, filename = true) loser
-                WHERE loser.row = landed.file_row_number AND loser.content = parse_filename(landed.filename, true)
-                AND parse_path(loser.filename)[-2] = parse_path(landed.filename)[-2])"""
-            parameters["losers"] = losers
+        connection.register("losers", self._losers(week))
+        # By the file's place in the list, not by its name: comparing names costs more than reading the rows.
         connection.execute(
             f"""CREATE OR REPLACE TEMP TABLE landed AS SELECT $week::DATE AS week, {columns}
-            FROM read_parquet($files, filename = true, file_row_number = true) landed
-            WHERE occurred_at >= $start AND occurred_at < $end {not_lost}""",
-            parameters,
+            FROM (SELECT *, file_index AS place FROM read_parquet($files, file_row_number = true)) landed
+            WHERE occurred_at >= $start AND occurred_at < $end AND NOT EXISTS (
+                SELECT 1 FROM losers WHERE losers.row = landed.file_row_number AND losers.place = landed.place)""",
+            {"files": files, "start": start, "end": end, "week": week},
         )
+
+    def _losers(self, week: date) -> pa.Table:
+        """Rows of the week's parts that lost to another row of their event_id: place of the part, position in it."""
+        parts = self.parts(week)
+        found = [LOST.empty_table()]
+        for day in self.playbook.calendar.utc_weeks(week):
+            if (fingerprint := self.ledger.losers.get(day)) is not None:
+                lost = self.lake.read("duplicates", day, fingerprint)
+                places = {content: place for place, (part_week, content) in enumerate(parts) if part_week == day}
+                found.append(
+                    pa.table(
+                        {"place": [places[content] for content in lost["content"].to_pylist()], "row": lost["row"]}
+                    ).cast(LOST)
+                )
+        return pa.concat_tables(found)
 
     def _write_use_case(self, connection: duckdb.DuckDBPyConnection, use_case: UseCase, week: date) -> int:
         name = use_case.use_case

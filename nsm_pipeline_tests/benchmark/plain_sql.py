@@ -59,7 +59,8 @@ FROM opened
 """
 TEXT = dict.fromkeys(("event_id", "event_name", "occurred_at", "received_at", "account_id", "user_id"), "VARCHAR")
 CSV = f"read_csv($file, header = true, auto_detect = false, columns = {TEXT | {'properties': 'VARCHAR'}})"
-JSON = f"""read_json($file, format = 'newline_delimited', columns = {TEXT | {"properties": "JSON"}}, ignore_errors = true)
+JSON = f"""read_json($file, format = 'newline_delimited', columns = {TEXT | {"properties": "JSON"}},
+        ignore_errors = true)
     WHERE event_id <> '' AND event_name <> '' AND account_id <> '' AND json_type(properties) = 'OBJECT'
         AND try_cast(occurred_at AS TIMESTAMP) IS NOT NULL"""
 LOAD = {
@@ -250,8 +251,8 @@ RESULTS = (
     f"CREATE TABLE people ({KEY}, ci_people BIGINT, security_people BIGINT, compliance_people BIGINT)",
     f"CREATE TABLE medians ({KEY}, median_pipeline DOUBLE, median_days DOUBLE, median_hours DOUBLE, scanners BIGINT)",
     *(
-        f"""CREATE TABLE account_weeks_{name} (week DATE, account_id VARCHAR, plan VARCHAR, segment VARCHAR, seats BIGINT,
-        created_on DATE, events BIGINT, {", ".join(f"{column} BIGINT" for column in columns)})"""
+        f"""CREATE TABLE account_weeks_{name} (week DATE, account_id VARCHAR, plan VARCHAR, segment VARCHAR,
+        seats BIGINT, created_on DATE, events BIGINT, {", ".join(f"{column} BIGINT" for column in columns)})"""
         for name, columns in ACCOUNT_COLUMNS.items()
     ),
 )
@@ -261,7 +262,8 @@ WITH wide AS (
     SELECT * REPLACE (in_ci OR ci_seats IS NOT NULL AS in_ci, in_security OR ci_seats IS NOT NULL AS in_security,
         coalesce(in_compliance, false) AS in_compliance)
     FROM (SELECT week, 'all' AS slice, 'all' AS slice_value FROM weeks) FULL JOIN totals
-        USING (week, slice, slice_value) FULL JOIN seats USING (week, slice, slice_value) LEFT JOIN people USING (week, slice, slice_value)
+        USING (week, slice, slice_value) FULL JOIN seats USING (week, slice, slice_value)
+        LEFT JOIN people USING (week, slice, slice_value)
         LEFT JOIN medians USING (week, slice, slice_value)
 ), named (use_case, metric, role, week, slice, slice_value, value, numerator, denominator, entities) AS (
     {" UNION ALL ".join(_metric(name, *one) for name, metrics in METRIC_LIST.items() for one in metrics)})
