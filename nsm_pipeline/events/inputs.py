@@ -23,7 +23,7 @@ from nsm_pipeline.lake import Lake, digest
 from nsm_pipeline.playbook.loading import Playbook
 from nsm_pipeline.playbook.models import UseCase
 
-USAGE_VERSION = 1
+USAGE_VERSION = 2
 
 
 @dataclass

@@ -85,7 +85,7 @@ class UsageStep(WeekInputs):
         fingerprint = self.fingerprint(use_case, week)
         with replacing(self.lake.file("usage_events", name, week)) as temporary:
             connection.execute(
-                "COPY usage TO $file (FORMAT parquet, COMPRESSION snappy, KV_METADATA $metadata)",
+                "COPY usage TO $file (FORMAT parquet, COMPRESSION snappy, PARQUET_VERSION v2, KV_METADATA $metadata)",
                 {"file": str(temporary), "metadata": {FINGERPRINT.decode(): fingerprint}},
             )
         wide = connection.execute(counts_sql).to_arrow_table().to_pylist()
