@@ -11,7 +11,7 @@ import json
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
@@ -52,12 +52,15 @@ def write_text(path: Path, text: str) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
+# Fingerprints by path, for as long as the file stays the same one: every step opens the home anew.
+FOOTERS: dict[Path, tuple[tuple[int, int, int], str | None]] = {}
+
+
 @dataclass(frozen=True)
 class Lake:
     """Tables under one root: `<root>/<table>/<key>/…/<key>.parquet`. Keys come from checked names and dates."""
 
     root: Path
-    _footers: dict[Path, tuple[tuple[int, int, int], str | None]] = field(default_factory=dict, compare=False)
 
     def file(self, table: str, *key: object) -> Path:
         return self.root.joinpath(table, *map(str, key)).with_suffix(".parquet")
@@ -78,7 +81,7 @@ class Lake:
         except FileNotFoundError:
             return None
         signature = (stat.st_mtime_ns, stat.st_size, stat.st_ino)
-        known = self._footers.get(path)
+        known = FOOTERS.get(path)
         if known is None or known[0] != signature:
             try:
                 metadata = pq.read_schema(path).metadata or {}
@@ -86,13 +89,13 @@ class Lake:
                 metadata = {}
             value = metadata.get(FINGERPRINT)
             known = (signature, value.decode() if value else None)
-            self._footers[path] = known
+            FOOTERS[path] = known
         return known[1]
 
     def read(self, table: str, *key: object) -> pa.Table:
         """Rows of one file. Raises FileNotFoundError where it does not exist."""
         with pq.ParquetFile(self.file(table, *key)) as file:
-            return file.read().replace_schema_metadata(None)
+            return file.read(use_threads=False).replace_schema_metadata(None)
 
     def read_made_from(self, fingerprint: str, table: str, *key: object) -> pa.Table | None:
         """Rows of one file if that very file carries the fingerprint; None where it does not or is missing.
@@ -103,7 +106,7 @@ class Lake:
             with pq.ParquetFile(self.file(table, *key)) as file:
                 if (file.schema_arrow.metadata or {}).get(FINGERPRINT) != fingerprint.encode():
                     return None
-                return file.read().replace_schema_metadata(None)
+                return file.read(use_threads=False).replace_schema_metadata(None)
         except FileNotFoundError:
             return None
 

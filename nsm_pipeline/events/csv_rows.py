@@ -37,6 +37,30 @@ def open_csv(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
     connection.execute("CREATE OR REPLACE TEMP VIEW source AS FROM csv_source")
 
 
+def open_plain_csv(connection: duckdb.DuckDBPyConnection, path: Path) -> bool:
+    """CSV through DuckDB's reader, ten times as fast, for a file of the known columns without a row that is broken:
+    False where it has one, and then the exact reader above says what is wrong with it."""
+    try:
+        header, _ = csv_table(path)
+        if not set(header) <= set(KNOWN) or not set(REQUIRED) <= set(header):
+            return False
+        columns = ", ".join(f"'{name}': 'VARCHAR'" for name in header)
+        values = ", ".join(
+            f"nullif({name}, '') AS {name}" if name in header else f"NULL::VARCHAR AS {name}" for name in KNOWN
+        )
+        connection.execute(
+            f"""CREATE OR REPLACE TEMP TABLE csv_source AS SELECT row_number() OVER () AS row_number, {values},
+            NULL::VARCHAR AS problem, NULL::VARCHAR AS raw FROM read_csv($file, columns = {{{columns}}}, header = true,
+            auto_detect = false, delim = ',', quote = '"', escape = '"', strict_mode = true, null_padding = false,
+            ignore_errors = false, parallel = false, max_line_size = 67108864)""",
+            {"file": str(path)},
+        )
+    except (duckdb.Error, UnusableFile):
+        return False
+    connection.execute("CREATE OR REPLACE TEMP VIEW source AS FROM csv_source")
+    return True
+
+
 def csv_table(path: Path) -> tuple[list[str], Iterator[list[str]]]:
     """Header and rows of a small CSV file; blank lines are left out. Raises UnusableFile, also while rows are read."""
     rows = _records(path)

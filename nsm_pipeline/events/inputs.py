@@ -37,6 +37,7 @@ class WeekInputs:
     _compiling: Lock = field(default_factory=Lock)
     _mappings: dict[tuple[str, date], Mapping] = field(default_factory=dict)
     _fingerprints: dict[tuple[str, str, date], str] = field(default_factory=dict)
+    _snapshots: dict[tuple[date, str] | None, pa.Table] = field(default_factory=dict)
     _active: dict[str, str] | None = None
     _aside: Counter[date] | None = None
 
@@ -137,9 +138,12 @@ class WeekInputs:
 
     def snapshot(self, connection: duckdb.DuckDBPyConnection, week: date) -> pa.Table:
         """Accounts as the week sees them: account_id, is_internal and the typed attributes."""
+        chosen = snapshot_of(self.ledger, week)
+        if chosen in self._snapshots:
+            return self._snapshots[chosen]
         attributes = self.playbook.attributes()
         table = STANDARD.empty_table()
-        if (chosen := snapshot_of(self.ledger, week)) is not None:
+        if chosen is not None:
             table = self.lake.read("accounts", *chosen)
         for name, kind in self.playbook.settings.account_attributes.items():
             if name not in table.column_names:
@@ -148,4 +152,5 @@ class WeekInputs:
             sql_type = {"string": "VARCHAR", "integer": "BIGINT", "number": "DOUBLE", "boolean": "BOOLEAN"}[kind]
             typed = connection.execute(f"SELECT try_cast(value AS {sql_type}) AS value FROM attribute").to_arrow_table()
             table = table.set_column(table.column_names.index(name), name, typed["value"])
-        return table.select(["account_id", "is_internal", *attributes])
+        self._snapshots[chosen] = table.select(["account_id", "is_internal", *attributes])
+        return self._snapshots[chosen]

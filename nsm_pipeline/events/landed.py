@@ -58,7 +58,14 @@ def land(connection: duckdb.DuckDBPyConnection, lake: Lake, file: Path, content_
 
 def _open_typed(connection: duckdb.DuckDBPyConnection, file: Path) -> tuple[int, int]:
     """Create the table `typed` over a file; returns its rows and how many of them have a `reason`."""
-    open_source(connection, file)
+    rows, quarantined = _typed_rows(connection, file, exact=False)
+    if quarantined and ".csv" in file.name:
+        return _typed_rows(connection, file, exact=True)  # for the raw text of the rows set aside
+    return rows, quarantined
+
+
+def _typed_rows(connection: duckdb.DuckDBPyConnection, file: Path, exact: bool) -> tuple[int, int]:
+    open_source(connection, file, exact)
     try:
         connection.execute(_typed(connection))
     except duckdb.OutOfMemoryException:

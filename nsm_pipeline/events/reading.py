@@ -17,7 +17,7 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
-from nsm_pipeline.events.csv_rows import open_csv
+from nsm_pipeline.events.csv_rows import open_csv, open_plain_csv
 from nsm_pipeline.events.files import (
     EVENT_SUFFIXES,
     KNOWN,
@@ -32,7 +32,7 @@ from nsm_pipeline.events.files import (
 )
 
 
-def open_source(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
+def open_source(connection: duckdb.DuckDBPyConnection, path: Path, exact: bool = False) -> None:
     """Create the view `source` over one file. Raises UnusableFile."""
     check_whole(path)
     suffix = suffix_of(path)
@@ -42,7 +42,8 @@ def open_source(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
         if suffix == ".parquet":
             _open_parquet(connection, path)
         elif suffix.startswith(".csv"):
-            open_csv(connection, path)
+            if exact or not open_plain_csv(connection, path):
+                open_csv(connection, path)
         else:
             _open_json_lines(connection, path)
     except duckdb.Error as error:

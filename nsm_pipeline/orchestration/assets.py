@@ -33,7 +33,7 @@ from nsm_pipeline.steps.certificates import run_certificates
 from nsm_pipeline.steps.opening import WEEKLY_TABLES, Open
 from nsm_pipeline.steps.publication import run_publication
 from nsm_pipeline.steps.series import run_growth
-from nsm_pipeline.steps.weekly import run_metrics, run_usage
+from nsm_pipeline.steps.weekly import WeekDone, run_metrics, run_usage
 
 TEAM = ["team:analytics-engineering"]
 LANDED = dg.AssetKey("landed_events")
@@ -167,7 +167,7 @@ def weekly_assets(plan: UseCasePlan, partitions: dg.PartitionsDefinition[str]) -
         tables = [table for table in WEEKLY_TABLES if table in selected]
         for number, done in enumerate(run_metrics(opened, name, weeks, tables, config.force), start=1):
             for table in tables:
-                _report_week(context, opened, name, table, done.week.isoformat(), done.built)
+                _report_week(context, opened, name, table, done)
             _progress(context, f"{name} tables", number, len(weeks), str(done.week))
         for table in tables:
             yield dg.MaterializeResult(asset_key=dg.AssetKey([name, table]))
@@ -175,11 +175,14 @@ def weekly_assets(plan: UseCasePlan, partitions: dg.PartitionsDefinition[str]) -
     return weekly
 
 
-def _report_week(
-    context: dg.AssetExecutionContext, opened: Open, name: str, table: str, week: str, built: bool
-) -> None:
-    data = opened.lake.read(table, name, week)
-    metadata: dict[str, Any] = {"dagster/row_count": data.num_rows, "rebuilt": built, "preview": preview(data)}
+def _report_week(context: dg.AssetExecutionContext, opened: Open, name: str, table: str, done: WeekDone) -> None:
+    week = done.week.isoformat()
+    data = done.tables[table] if table in done.tables else opened.lake.read(table, name, week)
+    metadata: dict[str, Any] = {
+        "dagster/row_count": data.num_rows,
+        "rebuilt": table in done.tables,
+        "preview": preview(data),
+    }
     if table != "account_weeks":
         metadata |= {"value" if table == "north_star" else key: value for key, value in totals_of(data).items()}
     metadata |= file_metadata(opened.lake.file(table, name, week), opened.lake.fingerprint(table, name, week))

@@ -17,13 +17,17 @@ from typing import Any
 
 import sqlalchemy as db
 from dagster import EventLogEntry, Field, StringSource
-from dagster._core.events import ASSET_EVENTS
+from dagster._core.events import ASSET_EVENTS, DagsterEventType
+from dagster._core.storage.event_log.schema import AssetCheckExecutionsTable, SqlEventLogStorageTable
 from dagster._core.storage.event_log.sqlite import SqliteEventLogStorage
 from dagster._serdes import ConfigurableClassData
 from sqlalchemy.pool import StaticPool
 
 OPEN_SHARDS = 8
 BUSY_TIMEOUT = 60
+BATCH = 500
+CHECKS = AssetCheckExecutionsTable
+CheckKey = tuple[str, str, str | None]
 
 
 class KeptOpenEventLogStorage(SqliteEventLogStorage):
@@ -33,6 +37,7 @@ class KeptOpenEventLogStorage(SqliteEventLogStorage):
     def __init__(self, base_dir: str | None = None, inst_data: ConfigurableClassData | None = None) -> None:
         self._engines: OrderedDict[str, db.Engine] = OrderedDict()
         self._tables: set[str] = set()
+        self._waiting: list[EventLogEntry] = []
         home = os.environ.get("DAGSTER_HOME", "")
         super().__init__(base_dir or os.path.join(home, "history", "runs"), inst_data)  # noqa: PTH118
 
@@ -78,30 +83,101 @@ class KeptOpenEventLogStorage(SqliteEventLogStorage):
             self._tables.add(table_name)
         return table_name in self._tables
 
+    def store_event(self, event: EventLogEntry) -> None:
+        """Evaluations of checks wait for one another, for there are thousands; anything else is stored at once,
+        after those that wait (the end of their step at the latest)."""
+        if (
+            event.is_dagster_event
+            and event.dagster_event_type == DagsterEventType.ASSET_CHECK_EVALUATION
+            and event.run_id
+        ):
+            self._waiting.append(event)
+            if len(self._waiting) >= BATCH:
+                self._store_evaluations()
+            return
+        self._store_evaluations()
+        super().store_event(event)
+
     def store_event_batch(self, events: Sequence[EventLogEntry]) -> None:
         """Asset events of one run in one transaction per database; anything else one by one."""
-        plain = [event for event in events if not (event.is_dagster_event and event.dagster_event_type in ASSET_EVENTS)]
+        self._store_evaluations()
         assets = [event for event in events if event.is_dagster_event and event.dagster_event_type in ASSET_EVENTS]
         for run_id in dict.fromkeys(event.run_id for event in assets):
-            mine = [(event, self.prepare_insert_event(event)) for event in assets if event.run_id == run_id]
-            with self.run_connection(run_id) as connection:
-                for _, statement in mine:
-                    connection.execute(statement)
+            mine = [event for event in assets if event.run_id == run_id]
+            ids, _ = self._insert(run_id, mine)
             with self.index_transaction() as connection:
-                for event, statement in mine:
-                    key = connection.execute(statement).inserted_primary_key
-                    assert key is not None  # the table has one
-                    event_id = int(key[0])
-                    self._store_asset_event_tags(connection, [event], [event_id])
+                self._store_asset_event_tags(connection, mine, ids)
+                # The table of assets keeps the newest event of each kind: the last one is enough.
+                newest = {
+                    (str(e.get_dagster_event().asset_key), e.dagster_event_type): (e, i)
+                    for e, i in zip(mine, ids, strict=True)
+                }
+                for event, event_id in newest.values():
                     self._store_asset_event(connection, event, event_id)
-        for event in plain:
-            self.store_event(event)
+        for event in events:
+            if not (event.is_dagster_event and event.dagster_event_type in ASSET_EVENTS):
+                self.store_event(event)
+
+    def _insert(self, run_id: str, events: Sequence[EventLogEntry]) -> tuple[list[int], list[dict[str, Any]]]:
+        """Events of one run into its own database and the index; their ids there, and the rows."""
+        rows = [self._event_to_row(event) for event in events]
+        with self.run_connection(run_id) as connection:
+            connection.execute(SqlEventLogStorageTable.insert(), rows)
+        with self.index_transaction() as connection:
+            made = SqlEventLogStorageTable.insert().returning(
+                SqlEventLogStorageTable.c.id, sort_by_parameter_order=True
+            )
+            return [int(key) for key in connection.execute(made, rows).scalars()], rows
+
+    def _store_evaluations(self) -> None:
+        """Store what waits: the events, and the state of each check and partition as Dagster keeps it."""
+        waiting, self._waiting = self._waiting, []
+        for run_id in dict.fromkeys(event.run_id for event in waiting):
+            mine = [event for event in waiting if event.run_id == run_id]
+            ids, rows = self._insert(run_id, mine)
+            known = db.select(CHECKS.c.asset_key, CHECKS.c.check_name, CHECKS.c.partition).where(
+                CHECKS.c.run_id == run_id
+            )
+            with self.index_transaction() as connection:
+                planned = {tuple(row) for row in connection.execute(known)}
+                new = []
+                for event, event_id, row in zip(mine, ids, rows, strict=True):
+                    key, values = _execution(event, event_id, row)
+                    if key in planned:
+                        connection.execute(CHECKS.update().where(_is(key, run_id)).values(**values))
+                    else:
+                        planned.add(key)
+                        names = dict(zip(("asset_key", "check_name", "partition"), key, strict=True))
+                        new.append({**names, "run_id": run_id, **values})
+                if new:
+                    connection.execute(CHECKS.insert(), new)
 
     def dispose(self) -> None:
+        self._store_evaluations()
         for engine in self._engines.values():
             engine.dispose()
         self._engines.clear()
         super().dispose()
+
+
+def _execution(event: EventLogEntry, event_id: int, row: dict[str, Any]) -> tuple[CheckKey, dict[str, Any]]:
+    """Which check and partition an evaluation is of, and what Dagster's table of executions says of it."""
+    found = event.get_dagster_event().asset_check_evaluation_data
+    target = found.target_materialization_data
+    values = {
+        "execution_status": "SUCCEEDED" if found.passed else "FAILED",
+        "evaluation_event": row["event"],
+        "evaluation_event_timestamp": row["timestamp"],
+        "evaluation_event_storage_id": event_id,
+        "materialization_event_storage_id": target.storage_id if target else None,
+    }
+    return (found.asset_key.to_string(), found.check_name, found.partition), values
+
+
+def _is(key: CheckKey, run_id: str) -> Any:
+    asset_key, check_name, partition = key
+    same = CHECKS.c.partition.is_(None) if partition is None else CHECKS.c.partition == partition
+    return (CHECKS.c.asset_key == asset_key) & (CHECKS.c.check_name == check_name) & (CHECKS.c.run_id == run_id) & same
 
 
 def _relax(connection: Any, _record: object) -> None:

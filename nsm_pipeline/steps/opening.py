@@ -6,7 +6,7 @@ What belongs here: state that all steps share, read once. What does not: doing a
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import cached_property
 
@@ -44,6 +44,7 @@ class Open:
     playbook: Playbook
     ledger: Ledger
     engine: Engine
+    _fingerprints: dict[tuple[str, str, date], str] = field(default_factory=dict, compare=False)
 
     @classmethod
     def of(cls, home: Home, playbook: Playbook, engine: Engine | None = None, ledger: Ledger | None = None) -> Open:
@@ -84,8 +85,11 @@ class Open:
 
     def fingerprint(self, table: str, name: str, week: date) -> str:
         """What a use case's weekly table should carry now: a chain from landed files to its definition and code."""
-        use_case = self.playbook.use_cases[name]
-        return digest(METRICS_VERSION, self.usage.fingerprint(use_case, week), self._definitions[name, table])
+        key = (table, name, week)
+        if key not in self._fingerprints:
+            usage = self.usage.fingerprint(self.playbook.use_cases[name], week)
+            self._fingerprints[key] = digest(METRICS_VERSION, usage, self._definitions[name, table])
+        return self._fingerprints[key]
 
     @cached_property
     def _definitions(self) -> dict[tuple[str, str], str]:

@@ -6,8 +6,8 @@ the computation itself.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date
 
 import duckdb
@@ -22,11 +22,11 @@ OnWeek = Callable[[str, int, int], None]
 
 @dataclass(frozen=True)
 class WeekDone:
-    """What one step made of one week. `rows` by table; `built` is False where everything was up to date."""
+    """What one step made of one week: the small tables that it built, by name; none where all were up to date."""
 
     week: date
     built: bool
-    rows: dict[str, int]
+    tables: Mapping[str, pa.Table] = field(default_factory=dict)
 
 
 def run_usage(opened: Open, weeks: Sequence[date], force: bool = False, only: Sequence[str] = ()) -> Iterator[WeekDone]:
@@ -36,8 +36,9 @@ def run_usage(opened: Open, weeks: Sequence[date], force: bool = False, only: Se
     def work(connection: duckdb.DuckDBPyConnection, week: date) -> WeekDone:
         stale = set(opened.usage.stale(week))
         wanted = {*names, "evidence"} if force else stale & {*names, "evidence"}
-        rows = opened.usage.run(connection, week, frozenset(wanted)) if wanted else {}
-        return WeekDone(week, bool(wanted), rows)
+        if wanted:
+            opened.usage.run(connection, week, frozenset(wanted))
+        return WeekDone(week, bool(wanted))
 
     return opened.engine.map(work, weeks)
 
@@ -51,14 +52,14 @@ def run_metrics(
     def work(connection: duckdb.DuckDBPyConnection, week: date) -> WeekDone:
         wanted = list(tables) if force else [table for table in opened.stale_tables(name, week) if table in tables]
         if not wanted:
-            return WeekDone(week, False, {})
+            return WeekDone(week, False)
         snapshot = opened.usage.snapshot(connection, week)
         file = opened.lake.file("usage_events", name, week)
         result = metrics[0].run(connection, week, str(file), snapshot)
         made: dict[str, pa.Table] = {"account_weeks": result.account_weeks, **{r: result.tables[r] for r in ROLES}}
         for table in wanted:
             opened.lake.write(made[table], opened.fingerprint(table, name, week), table, name, week)
-        return WeekDone(week, True, {table: made[table].num_rows for table in wanted})
+        return WeekDone(week, True, {table: made[table] for table in wanted})
 
     if weeks:
         metrics.append(WeeklyMetrics(opened.plans[name]))
