@@ -89,8 +89,10 @@ def _metric_rows(opened: Open, name: str, published: Sequence[WeekState]) -> pa.
     use_case = opened.playbook.use_cases[name]
     parts = [NORTH_STAR.schema.empty_table()]
     for state in published:
-        certificate = load_certificate(opened, name, state.week) if state.certificate_id else None
-        if certificate is not None:
+        if state.certificate_id is not None:
+            certificate = load_certificate(opened, name, state.week)
+            if certificate is None:
+                continue  # fails closed: what cannot be vouched for any more is not published
             rows = certificate.rows.select(METRIC_ROWS.names).cast(METRIC_ROWS)
         else:
             rows = pa.concat_tables([opened.lake.read(role, name, state.week) for role in ROLES])
