@@ -24,6 +24,10 @@ from nsm_pipeline.metrics.weekly import METRIC_ROWS
 from nsm_pipeline.steps.opening import WEEKLY_TABLES, Open
 from nsm_pipeline.steps.series import Verdicts, evidence_key, judged_weeks, load_verdicts, run_gates
 
+# Certificates that were hashed and found whole, for as long as the file stays the same one: a run over a long
+# history asks for each of them several times.
+CHECKED: dict[Path, tuple[tuple[int, int, int], Certificate | None]] = {}
+
 
 @dataclass(frozen=True)
 class WeekState:
@@ -80,8 +84,21 @@ def _store(opened: Open, name: str, week: date, gates: list[CertifiedGate]) -> N
 
 def load_certificate(opened: Open, name: str, week: date) -> Certificate | None:
     """A week's certificate; None where there is none, or where it is not what its id was made from."""
+    file = certificate_file(opened, name, week)
     try:
-        content = json.loads(certificate_file(opened, name, week).read_text(encoding="utf-8"))
+        stat = file.stat()
+    except FileNotFoundError:
+        return None
+    signature = (stat.st_mtime_ns, stat.st_size, stat.st_ino)
+    known = CHECKED.get(file)
+    if known is None or known[0] != signature:
+        known = CHECKED[file] = (signature, _checked(file, name, week))
+    return known[1]
+
+
+def _checked(file: Path, name: str, week: date) -> Certificate | None:
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
         claimed = content.pop("id")
         certificate = Certificate.model_validate(content)
     except (FileNotFoundError, KeyError, ValueError):

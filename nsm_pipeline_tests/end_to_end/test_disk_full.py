@@ -53,7 +53,7 @@ def _one_paragraph(text: str) -> bool:
     return text.startswith("Error ") and "Traceback" not in text and text.strip().count("\n") <= 1
 
 
-@pytest.mark.parametrize(("folder", "room"), [("lake", 4), ("lake", 60), ("dagster", 100), ("extracts", 16)])
+@pytest.mark.parametrize(("folder", "room"), [("lake", 4), ("lake", 250), ("dagster", 100), ("extracts", 16)])
 def test_a_full_disk(
     published_once: Path,
     undisturbed: Path,
