@@ -39,7 +39,7 @@ bench: $(READY) ## 20 million events against plain DuckDB; writes docs/performan
 
 lock: ## Resolve versions anew (needs uv); hashes, no registry address
 	uv pip compile pyproject.toml --extra dev --python-version 3.11 --universal --generate-hashes \
-		--no-strip-extras --no-emit-index-url --no-annotate --no-header -q -o requirements.lock
+		--no-strip-extras --no-annotate --no-header -q -o requirements.lock
 
 $(READY): requirements.lock pyproject.toml
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed."; exit 1; }
