@@ -9,14 +9,17 @@ from __future__ import annotations
 import hashlib
 import json
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+T = TypeVar("T")
+SeenFiles = dict[Path, tuple[tuple[int, int, int], T | None]]
 FINGERPRINT = b"nsm.fingerprint"
 WRITER = {
     "compression": "snappy",
@@ -53,7 +56,29 @@ def write_text(path: Path, text: str) -> None:
 
 
 # Fingerprints by path, for as long as the file stays the same one: every step opens the home anew.
-FOOTERS: dict[Path, tuple[tuple[int, int, int], str | None]] = {}
+FOOTERS: SeenFiles[str] = {}
+
+
+def once_per_file(seen: SeenFiles[T], path: Path, read: Callable[[Path], T | None]) -> T | None:
+    """What `read` makes of a file, read once for as long as the file stays the same one; None where it is missing."""
+    try:
+        stat = path.stat()
+    except FileNotFoundError:
+        return None
+    signature = (stat.st_mtime_ns, stat.st_size, stat.st_ino)
+    known = seen.get(path)
+    if known is None or known[0] != signature:
+        known = seen[path] = (signature, read(path))
+    return known[1]
+
+
+def _stored_fingerprint(path: Path) -> str | None:
+    try:
+        metadata = pq.read_schema(path).metadata or {}
+    except (pa.ArrowInvalid, OSError):
+        return None
+    value = metadata.get(FINGERPRINT)
+    return value.decode() if value else None
 
 
 @dataclass(frozen=True)
@@ -75,22 +100,7 @@ class Lake:
 
     def fingerprint(self, table: str, *key: object) -> str | None:
         """Fingerprint of a stored file; None where it is missing or unreadable (it is then rebuilt)."""
-        path = self.file(table, *key)
-        try:
-            stat = path.stat()
-        except FileNotFoundError:
-            return None
-        signature = (stat.st_mtime_ns, stat.st_size, stat.st_ino)
-        known = FOOTERS.get(path)
-        if known is None or known[0] != signature:
-            try:
-                metadata = pq.read_schema(path).metadata or {}
-            except (pa.ArrowInvalid, OSError):
-                metadata = {}
-            value = metadata.get(FINGERPRINT)
-            known = (signature, value.decode() if value else None)
-            FOOTERS[path] = known
-        return known[1]
+        return once_per_file(FOOTERS, self.file(table, *key), _stored_fingerprint)
 
     def read(self, table: str, *key: object) -> pa.Table:
         """Rows of one file. Raises FileNotFoundError where it does not exist."""

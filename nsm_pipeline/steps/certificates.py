@@ -18,7 +18,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from nsm_pipeline.certification.certificates import Certificate, CertifiedGate, certify
-from nsm_pipeline.lake import write_text
+from nsm_pipeline.lake import SeenFiles, once_per_file, write_text
 from nsm_pipeline.metrics.measures import ROLES
 from nsm_pipeline.metrics.weekly import METRIC_ROWS
 from nsm_pipeline.steps.opening import WEEKLY_TABLES, Open
@@ -26,7 +26,7 @@ from nsm_pipeline.steps.series import Verdicts, evidence_key, judged_weeks, load
 
 # Certificates that were hashed and found whole, for as long as the file stays the same one: a run over a long
 # history asks for each of them several times.
-CHECKED: dict[Path, tuple[tuple[int, int, int], Certificate | None]] = {}
+CHECKED: SeenFiles[Certificate] = {}
 
 
 @dataclass(frozen=True)
@@ -85,15 +85,7 @@ def _store(opened: Open, name: str, week: date, gates: list[CertifiedGate]) -> N
 def load_certificate(opened: Open, name: str, week: date) -> Certificate | None:
     """A week's certificate; None where there is none, or where it is not what its id was made from."""
     file = certificate_file(opened, name, week)
-    try:
-        stat = file.stat()
-    except FileNotFoundError:
-        return None
-    signature = (stat.st_mtime_ns, stat.st_size, stat.st_ino)
-    known = CHECKED.get(file)
-    if known is None or known[0] != signature:
-        known = CHECKED[file] = (signature, _checked(file, name, week))
-    return known[1]
+    return once_per_file(CHECKED, file, lambda path: _checked(path, name, week))
 
 
 def _checked(file: Path, name: str, week: date) -> Certificate | None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
-import json
 import re
 from collections import Counter, defaultdict
 from datetime import date, datetime, timedelta
@@ -12,24 +10,15 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
+from devsecops_rows import RENAMED, delivered_rows, facts_of, monday
 from landing_zone import Row, Zone
 
-RENAMED = {"pipeline_config_edit": "ci_config_changed"}
 pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
 def delivered(devsecops_data: Path) -> list[Row]:
-    """Every delivered row, read without the project's code."""
-    rows: list[Row] = []
-    for file in sorted((devsecops_data / "landing" / "usage_events").rglob("events.*")):
-        if file.suffix == ".parquet":
-            for row in pq.read_table(file, partitioning=None).to_pylist():
-                rows.append({**row, "properties": json.loads(row["properties"])})
-        else:
-            with gzip.open(file, "rt", encoding="utf-8") as lines:
-                rows.extend(json.loads(line) for line in lines)
-    return rows
+    return delivered_rows(devsecops_data)
 
 
 @pytest.fixture(scope="module")
@@ -38,20 +27,9 @@ def once(delivered: list[Row]) -> list[Row]:
     return list({row["event_id"]: row for row in delivered}.values())
 
 
-def monday(row: Row) -> date:
-    day = datetime.fromisoformat(row["occurred_at"].replace("Z", "+00:00")).date()
-    return day - timedelta(days=day.weekday())
-
-
 @pytest.fixture(scope="module")
 def facts(once: list[Row]) -> list[Row]:
-    """One row per fact: of the dual run's two copies the new one, under the canonical name."""
-    found: dict[tuple[str, str], Row] = {}
-    for row in sorted(once, key=lambda row: row["event_id"]):
-        name = RENAMED.get(row["event_name"], row["event_name"])
-        fact = row["properties"].get("origin_id") or row["event_id"]
-        found[name, fact] = {**row, "event_name": name}
-    return list(found.values())
+    return facts_of(once)
 
 
 def built(zone: Zone, use_case: str, columns: list[str]) -> list[tuple[Any, ...]]:
