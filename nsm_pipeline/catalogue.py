@@ -44,6 +44,9 @@ USAGE = pa.schema(
         ("is_internal", pa.bool_()),
     ]
 )
+# A use case's file of a week does not repeat what its path says.
+OF_PATH = """parse_filename(filename, true)::DATE AS week, parse_path(filename)[-2] AS use_case,
+    * EXCLUDE (filename, file_row_number)"""
 LEDGER_TYPES = {"str": pa.string(), "int": pa.int64(), "date": pa.date32()}
 
 
@@ -163,7 +166,9 @@ def _accounts(opened: Open, connection: duckdb.DuckDBPyConnection, name: str) ->
     )
 
 
-def _per_use_case(table: str, empty: pa.Schema) -> Callable[[Open, duckdb.DuckDBPyConnection, str], None]:
+def _per_use_case(
+    table: str, empty: pa.Schema, select: str = "*"
+) -> Callable[[Open, duckdb.DuckDBPyConnection, str], None]:
     def build(opened: Open, connection: duckdb.DuckDBPyConnection, name: str) -> None:
         files = [
             str(file)
@@ -171,7 +176,7 @@ def _per_use_case(table: str, empty: pa.Schema) -> Callable[[Open, duckdb.DuckDB
             for week in opened.weeks
             if (file := opened.lake.file(table, use_case, week)).is_file()
         ]
-        _files_view(connection, name, files, empty)
+        _files_view(connection, name, files, empty, select)
 
     return build
 
@@ -205,7 +210,7 @@ VIEWS: dict[str, Callable[[Open, duckdb.DuckDBPyConnection, str], None]] = {
     "quarantined_events": _quarantined,
     "file_ledger": _ledger,
     "accounts": _accounts,
-    "usage_events": _per_use_case("usage_events", USAGE),
+    "usage_events": _per_use_case("usage_events", USAGE, OF_PATH),
     "unmapped_events": _per_week("unmapped_events", UNMAPPED),
     "week_evidence": _per_week("week_evidence", EVIDENCE),
     "account_weeks": _per_use_case("account_weeks", USAGE),

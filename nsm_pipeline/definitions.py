@@ -18,7 +18,6 @@ from nsm_pipeline.orchestration.assets import (
     extracts_asset,
     growth_asset,
     landing_assets,
-    usage_asset,
     weekly_assets,
 )
 from nsm_pipeline.orchestration.checks import file_check, gate_checks
@@ -43,8 +42,7 @@ def build_definitions(home: Home, as_of: date | None = None) -> dg.Definitions:
     return dg.Definitions(
         assets=[
             landing_assets(),
-            usage_asset(partitions),
-            *(weekly_assets(plan, partitions) for plan in opened.plans.values()),
+            weekly_assets(opened.plans, partitions),
             *(growth_asset(use_case) for use_case in use_cases.values()),
             certificates_asset(names),
             extracts_asset(names),

@@ -13,6 +13,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -172,6 +173,21 @@ class Zone:
     def usage(self, week: date, use_case: str = "shop") -> list[Row]:
         """A built week's usage events."""
         return self.lake.read("usage_events", use_case, week).to_pylist()
+
+    def usage_with_accounts(self, week: date, use_case: str = "shop") -> list[Row]:
+        """A built week's usage events with their accounts' attributes, of the week."""
+        step = self.step()
+
+        def loaded(connection: duckdb.DuckDBPyConnection, week: date) -> list[Row]:
+            step.load(connection, self.playbook.use_cases[use_case], week)
+            connection.register("snapshot", step.snapshot(connection, week))
+            joined = """SELECT usage.*, snapshot.* EXCLUDE (account_id, is_internal)
+                FROM usage LEFT JOIN snapshot ON snapshot.account_id = usage.account_id"""
+            rows: list[Row] = connection.execute(joined).to_arrow_table().to_pylist()
+            return rows
+
+        (rows,) = self.engine.map(loaded, [week])
+        return rows
 
     def evidence(self, week: date) -> Row:
         (row,) = self.lake.read("week_evidence", week).to_pylist()

@@ -139,8 +139,7 @@ def _dagster_run(
     selection: list[dg.AssetKey] | None = None
     if rebuild:
         selection = _selection(job, rebuild)
-        ops = {f"{name}_weekly": {"config": {"force": True}} for name in rebuild}
-        config["ops"] = {**ops, "usage_events": {"config": {"force": True, "use_cases": list(rebuild)}}}
+        config["ops"] = {"weekly": {"config": {"force": True, "use_cases": list(rebuild)}}}
     PROGRESS["report"] = advance
     try:
         # Dagster tells standard error of failures that it raises as well; a person gets one paragraph.

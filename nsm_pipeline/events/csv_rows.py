@@ -16,7 +16,7 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
-from nsm_pipeline.events.files import KNOWN, OPTIONAL, REQUIRED, UnusableFile, open_bytes, require_columns
+from nsm_pipeline.events.files import KNOWN, OPTIONAL, REQUIRED, UnusableFile, exactly, open_bytes, require_columns
 
 BATCH = 50_000
 csv.field_size_limit(1 << 27)
@@ -52,8 +52,8 @@ def open_plain_csv(connection: duckdb.DuckDBPyConnection, path: Path) -> bool:
             f"""CREATE OR REPLACE TEMP TABLE csv_source AS SELECT row_number() OVER () AS row_number, {values},
             NULL::VARCHAR AS problem, NULL::VARCHAR AS raw FROM read_csv($file, columns = {{{columns}}}, header = true,
             auto_detect = false, delim = ',', quote = '"', escape = '"', strict_mode = true, null_padding = false,
-            ignore_errors = false, parallel = false, max_line_size = 67108864)""",
-            {"file": str(path)},
+            ignore_errors = false, parallel = false, max_line_size = 4194304)""",
+            {"file": exactly(path)},
         )
     except (duckdb.Error, UnusableFile):
         return False

@@ -8,6 +8,7 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import re
 import zlib
 from pathlib import Path
 from typing import BinaryIO, cast
@@ -29,6 +30,11 @@ def suffix_of(path: Path) -> str | None:
     return next(
         (suffix for suffix in sorted(EVENT_SUFFIXES, key=len, reverse=True) if path.name.endswith(suffix)), None
     )
+
+
+def exactly(path: Path) -> str:
+    """A path as a pattern that matches that path alone: to DuckDB `*`, `?` and `[` in a name are wildcards."""
+    return re.sub(r"([*?\[])", r"[\1]", str(path))
 
 
 def check_whole(path: Path) -> None:

@@ -23,7 +23,7 @@ from nsm_pipeline.lake import Lake, digest
 from nsm_pipeline.playbook.loading import Playbook
 from nsm_pipeline.playbook.models import UseCase
 
-USAGE_VERSION = 2
+USAGE_VERSION = 3
 
 
 @dataclass
@@ -82,7 +82,7 @@ class WeekInputs:
 
     def _fingerprint(self, use_case: UseCase, week: date) -> str:
         definition = self.definition(use_case, week)
-        return digest(USAGE_VERSION, self._landing(week), definition, self.playbook.attributes())
+        return digest(USAGE_VERSION, self._landing(week), definition)
 
     def evidence_fingerprint(self, week: date) -> str:
         """Of a week's evidence: as above, over every use case, and the rows set aside."""

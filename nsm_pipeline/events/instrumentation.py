@@ -18,7 +18,6 @@ from nsm_pipeline.playbook.models import Property, PropertyMapping, Source, UseC
 from nsm_pipeline.weeks import WEEK, Calendar
 
 LANDED = {
-    "week": "date",
     "event_name": "string",
     "occurred_at": "timestamp(6)",
     "account_id": "string",
@@ -95,91 +94,60 @@ class Mapping:
             condition |= source.matches(landed)
         return condition
 
-    def matched(self, landed: ir.Table) -> ir.Table:
-        """Landed rows with their canonical `event` and the `source` (position) they came from."""
-        position = ibis.cases(*((source.matches(landed), place) for place, source in enumerate(self.sources)))
-        rows = landed.mutate(source=position).filter(lambda t: t.source.notnull())
-        event = ibis.cases(*((rows.source == place, source.event) for place, source in enumerate(self.sources)))
-        return rows.mutate(event=event)
+    def matched(self, landed: ir.Table) -> list[ir.Table]:
+        """Landed rows of each source in turn. No row is in two of them: a name means one event at a time."""
+        return [landed.filter(source.matches(landed)) for source in self.sources]
 
-    def usage_events(self, landed: ir.Table, snapshot: ir.Table, attributes: dict[str, str]) -> ir.Table:
-        """The week's canonical events: week, use_case, event, occurred_at, account_id, user_id, is_internal, the
-        account's attributes and one column per declared property. One row per fact."""
-        if not self.sources:
-            return self._none(landed, snapshot, attributes)
-        rows = self.matched(landed)
-        if names := self._sent_names():
-            rows = rows.mutate(texts=json_texts(rows.properties, [_pointer(name) for name in names]))
-        properties = {
-            name: self._property(rows, name, kind) for name, kind in declared_properties(self.use_case).items()
+    def copies(self, landed: ir.Table) -> ir.Table:
+        """Landed rows per canonical event, copies included: event, rows."""
+        pairs = zip(self.sources, self.matched(landed), strict=True)
+        counted = [rows.agg(event=ibis.literal(source.event), rows=rows.count()) for source, rows in pairs]
+        return ibis.union(*counted).group_by("event").agg(rows=lambda t: t["rows"].sum())
+
+    def usage_events(self, landed: ir.Table, snapshot: ir.Table) -> ir.Table:
+        """The week's canonical events, in the columns of `usage_columns`. One row per fact."""
+        pairs = zip(self.sources, self.matched(landed), strict=True)
+        # Source by source, so that each is asked for its own properties alone; and like stands by like in the file.
+        parts = [self._rows_of(source, rows) for source, rows in pairs]
+        rows = self._reconcile(ibis.union(*parts)) if parts else self._none(landed)
+        internal = snapshot.filter(snapshot.is_internal)
+        return rows.select(
+            "event",
+            "occurred_at",
+            "account_id",
+            "user_id",
+            is_internal=rows.account_id.isin(internal.account_id),
+            **{name: rows[f"p_{name}"] for name in declared_properties(self.use_case)},
+        )
+
+    def _none(self, landed: ir.Table) -> ir.Table:
+        columns = {
+            f"p_{name}": ibis.null(IBIS_TYPES[kind]) for name, kind in declared_properties(self.use_case).items()
         }
-        rows = rows.mutate(**{f"p_{name}": value for name, value in properties.items()})
-        rows = self._reconcile(rows)
-        return self._finish(rows, snapshot, attributes)
+        return landed.filter(ibis.literal(False)).mutate(event=ibis.null("string"), **columns)
 
-    def _none(self, landed: ir.Table, snapshot: ir.Table, attributes: dict[str, str]) -> ir.Table:
-        empty = landed.filter(ibis.literal(False)).mutate(event=ibis.null("string"))
-        columns = declared_properties(self.use_case)
-        empty = empty.mutate(**{f"p_{name}": ibis.null(IBIS_TYPES[kind]) for name, kind in columns.items()})
-        return self._finish(empty, snapshot, attributes)
-
-    def _finish(self, rows: ir.Table, snapshot: ir.Table, attributes: dict[str, str]) -> ir.Table:
-        # Attributes may be called like a landed column: they get names of their own for the join.
-        known = snapshot.select("account_id", "is_internal", **{f"a_{name}": snapshot[name] for name in attributes})
-        joined = rows.left_join(known, "account_id")
-        return joined.select(
-            week=joined.week,
-            use_case=ibis.literal(self.use_case.use_case),
-            event=joined.event,
-            occurred_at=joined.occurred_at,
-            account_id=joined.account_id,
-            user_id=joined.user_id,
-            is_internal=joined.is_internal.fill_null(False),
-            **{name: joined[f"a_{name}"] for name in attributes},
-            **{name: joined[f"p_{name}"] for name in declared_properties(self.use_case)},
-        )
-
-    def _sent_names(self) -> list[str]:
-        """Names under which the active sources send the declared properties."""
-        return sorted(
-            {
-                _mapping(source, name).source
-                for source in self.sources
-                for name in self.use_case.events[source.event].properties
-            }
-        )
-
-    def _property(self, rows: ir.Table, name: str, kind: str) -> ir.Value:
-        """One property's column: each source's own spelling, for the events that declare it."""
-        branches: dict[tuple[str, float | None, float | None, tuple[object, ...]], list[int]] = {}
-        for place, source in enumerate(self.sources):
-            declared = self.use_case.events[source.event].properties.get(name)
-            if declared is None:
-                continue
-            mapping = _mapping(source, name)
-            key = (mapping.source, mapping.divide_by, mapping.multiply_by, tuple(map(_literal, declared.missing)))
-            branches.setdefault(key, []).append(place)
-        if not branches:
-            return ibis.null(IBIS_TYPES[kind])
-        names = self._sent_names()
-        return ibis.cases(
-            *(
-                (
-                    rows.source.isin(places),
-                    _convert(rows.texts[names.index(sent)], kind, divide_by, multiply_by, missing),
-                )
-                for (sent, divide_by, multiply_by, missing), places in branches.items()
-            )
+    def _rows_of(self, source: ActiveSource, rows: ir.Table) -> ir.Table:
+        """One source's rows with the canonical event, the source's rank and a column `p_…` per declared property."""
+        declared = self.use_case.events[source.event].properties
+        sent = sorted({_mapping(source, name).source for name in declared})
+        if sent:
+            rows = rows.mutate(texts=json_texts(rows.properties, [_pointer(name) for name in sent]))
+        columns: dict[str, ir.Value] = {}
+        for name, kind in declared_properties(self.use_case).items():
+            if name in declared:
+                mapping = _mapping(source, name)
+                text = rows.texts[sent.index(mapping.source)]
+                value = _convert(text, kind, mapping, tuple(map(_literal, declared[name].missing)))
+            else:
+                value = ibis.null(IBIS_TYPES[kind])
+            columns[f"p_{name}"] = value
+        return rows.select(
+            "occurred_at", "account_id", "user_id", event=ibis.literal(source.event), rank=source.rank, **columns
         )
 
     def _reconcile(self, rows: ir.Table) -> ir.Table:
         """Drop a copy where a more preferred source sent the same fact; rows of one source never drop each other."""
-        names = self.reconciled()
-        if not names:
-            return rows
-        ranks = ibis.cases(*((rows.source == place, source.rank) for place, source in enumerate(self.sources)))
-        rows = rows.mutate(rank=ranks)
-        for name in names:
+        for name in self.reconciled():
             keys = [key.replace("properties.", "p_") for key in self.use_case.events[name].same]
             best = rows["rank"].min().over(group_by=["event", *keys])
             known: ir.BooleanValue = ibis.literal(True)
@@ -187,7 +155,7 @@ class Mapping:
                 known &= rows[key].notnull()
             copy = (rows.event == name) & known & (rows["rank"] > best)
             rows = rows.mutate(copy=copy).filter(lambda t: ~t["copy"]).drop("copy")
-        return rows.drop("rank")
+        return rows
 
 
 def declared_properties(use_case: UseCase) -> dict[str, str]:
@@ -197,6 +165,13 @@ def declared_properties(use_case: UseCase) -> dict[str, str]:
             (name, declared.type) for event in use_case.events.values() for name, declared in event.properties.items()
         )
     )
+
+
+def usage_columns(use_case: UseCase) -> dict[str, str]:
+    """Columns of a use case's usage events by name and Ibis type; the declared properties come last."""
+    properties = {name: IBIS_TYPES[kind] for name, kind in declared_properties(use_case).items()}
+    ids = {"account_id": "string", "user_id": "string"}
+    return {"event": "string", "occurred_at": "timestamp(6)", **ids, "is_internal": "boolean", **properties}
 
 
 def mapping_in(use_case: UseCase, week: date, calendar: Calendar) -> Mapping:
@@ -225,35 +200,33 @@ def _pointer(name: str) -> str:
     return "/" + name.replace("~", "~0").replace("/", "~1")
 
 
-def _convert(
-    text: ir.Value, kind: str, divide_by: float | None, multiply_by: float | None, missing: tuple[object, ...]
-) -> ir.Value:
-    factors = divide_by is not None or multiply_by is not None
+def _convert(text: ir.Value, kind: str, mapping: PropertyMapping, missing: tuple[object, ...]) -> ir.Value:
+    factors = mapping.divide_by is not None or mapping.multiply_by is not None
     value: ir.Value = text if kind == "string" else text.try_cast("float64" if factors else IBIS_TYPES[kind])
-    if divide_by is not None:
-        value = value / divide_by
-    if multiply_by is not None:
-        value = value * multiply_by
+    if mapping.divide_by is not None:
+        value = value / mapping.divide_by
+    if mapping.multiply_by is not None:
+        value = value * mapping.multiply_by
     if kind in LARGEST and (factors or kind == "number"):
         # Words like "NaN" and "inf" are numbers to DuckDB; one of them would spoil every sum.
         value = ibis.ifelse(value.abs() <= LARGEST[kind], value, None)
         value = value.round() if kind == "integer" else value
     for marker in missing:
         value = value.nullif(ibis.literal(marker))
-    return value
+    return value.cast(IBIS_TYPES[kind])
 
 
 def _literal(value: object) -> object:
     return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
-def invalid(column: ir.Value, declared: Property) -> ir.BooleanValue:
-    """Whether a value is present and outside what the property accepts."""
-    outside: ir.BooleanValue = ibis.literal(False)
+def invalid(column: ir.Value, declared: Property) -> ir.BooleanValue | None:
+    """Whether a value is present and outside what the property accepts; None where it accepts every value."""
+    outside: list[ir.BooleanValue] = []
     if declared.one_of is not None:
-        outside |= column.notin(list(declared.one_of))
+        outside.append(column.notin(list(declared.one_of)))
     if declared.minimum is not None:
-        outside |= column < declared.minimum
+        outside.append(column < declared.minimum)
     if declared.maximum is not None:
-        outside |= column > declared.maximum
-    return column.notnull() & outside
+        outside.append(column > declared.maximum)
+    return column.notnull() & ibis.or_(*outside) if outside else None

@@ -33,8 +33,11 @@ QUARANTINE = pa.schema(
         ("raw", pa.string()),
     ]
 )
-# DuckDB keeps 100 files open in a partitioned write and starts a second file for a week beyond that.
-WEEKS_PER_WRITE = 64
+# DuckDB's name for the partition of rows without a week; here those that are set aside.
+ASIDE = "__HIVE_DEFAULT_PARTITION__"
+COLUMNS = (
+    "row_number, event_id, id_hash, content_hash, event_name, occurred_at, received_at, account_id, user_id, properties"
+)
 
 
 def land(connection: duckdb.DuckDBPyConnection, lake: Lake, file: Path, content_id: str) -> Content:
@@ -42,10 +45,17 @@ def land(connection: duckdb.DuckDBPyConnection, lake: Lake, file: Path, content_
 
     Raises UnusableFile where the file as a whole can't be read; nothing of it is landed then.
     """
-    rows, quarantined = _open_typed(connection, file)
-    parts = _write_parts(connection, lake, content_id) if rows > quarantined else {}
-    kept_aside = _write_quarantine(connection, lake, content_id, parts) if quarantined else {}
-    connection.execute("DROP TABLE typed")
+    staging = lake.root / ".staging" / f"{content_id}-{uuid.uuid4().hex}"
+    try:
+        rows, staged = _stage(connection, file, staging)
+        aside = bool(staged.pop(ASIDE, None))
+        parts = {
+            date.fromisoformat(week): _place(connection, written, lake.file("landed_events", week, content_id))
+            for week, written in sorted(staged.items())
+        }
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+    kept_aside = _write_quarantine(connection, lake, content_id, parts) if aside else {}
     return Content(
         kind="events",
         bytes=file.stat().st_size,
@@ -56,27 +66,48 @@ def land(connection: duckdb.DuckDBPyConnection, lake: Lake, file: Path, content_
     )
 
 
-def _open_typed(connection: duckdb.DuckDBPyConnection, file: Path) -> tuple[int, int]:
-    """Create the table `typed` over a file; returns its rows and how many of them have a `reason`."""
-    rows, quarantined = _typed_rows(connection, file, exact=False)
-    if quarantined and ".csv" in file.name:
-        return _typed_rows(connection, file, exact=True)  # for the raw text of the rows set aside
-    return rows, quarantined
+def _stage(connection: duckdb.DuckDBPyConnection, file: Path, folder: Path) -> tuple[int, dict[str, list[Path]]]:
+    """Rows of a file, and the files in `folder` that hold them by UTC week, those with a `reason` under ASIDE."""
+    rows, staged = _write(connection, file, folder / "rows", exact=False)
+    if ASIDE in staged and ".csv" in file.name:
+        return _write(connection, file, folder / "exact", exact=True)  # for the raw text of the rows set aside
+    return rows, staged
 
 
-def _typed_rows(connection: duckdb.DuckDBPyConnection, file: Path, exact: bool) -> tuple[int, int]:
+def _write(
+    connection: duckdb.DuckDBPyConnection, file: Path, folder: Path, exact: bool
+) -> tuple[int, dict[str, list[Path]]]:
+    """One pass from the file to Parquet by week: the rows are held in memory once, and no more."""
     open_source(connection, file, exact)
+    connection.execute(_typed(connection))
+    folder.mkdir(parents=True)
     try:
-        connection.execute(_typed(connection))
+        (counted,) = connection.execute(
+            f"""COPY (SELECT {COLUMNS}, CASE WHEN reason IS NULL THEN week END AS week FROM typed) TO $folder
+            (FORMAT parquet, PARTITION_BY (week), COMPRESSION lz4_raw, PARQUET_VERSION v2)""",
+            {"folder": str(folder)},
+        ).fetchall()
     except duckdb.OutOfMemoryException:
         raise
-    except duckdb.Error as error:  # Parquet is read here, not before: its pages may be damaged
+    except duckdb.Error:
+        _read_all(connection)
+        raise  # it can be read: what failed was the writing
+    staged: dict[str, list[Path]] = {}
+    for written in sorted(folder.glob("week=*/*"), key=lambda path: (len(path.name), path.name)):
+        staged.setdefault(written.parent.name.removeprefix("week="), []).append(written)
+    return int(counted[0]), staged
+
+
+def _read_all(connection: duckdb.DuckDBPyConnection) -> None:
+    """Raises UnusableFile where the file behind `typed` can't be read to its end: Parquet's pages may be damaged."""
+    try:
+        connection.execute("SELECT count(reason), max(content_hash), max(id_hash), max(received_at) FROM typed")
+    except duckdb.Error as error:
         raise UnusableFile(f"unreadable: {str(error).splitlines()[0][:300]}") from None
-    (counts,) = connection.execute("SELECT count(*), count(reason) FROM typed").fetchall()
-    return int(counts[0]), int(counts[1])
 
 
 def _typed(connection: duckdb.DuckDBPyConnection) -> str:
+    """SQL of the view `typed` over the view `source`: typed columns, and in `reason` what is wrong with a row."""
     types = dict(
         connection.execute("SELECT column_name, data_type FROM duckdb_columns() WHERE table_name = 'source'").fetchall()
     )
@@ -90,19 +121,21 @@ def _typed(connection: duckdb.DuckDBPyConnection) -> str:
             WHEN ends_with({name}, 'Z') THEN try_cast({name} AS TIMESTAMP)
             ELSE timezone('UTC', try_cast({name} AS TIMESTAMPTZ)) END"""
 
+    def given(name: str) -> str:
+        return f"{name} IS NOT NULL" if types[name] == "TIMESTAMP" else f"coalesce({name}, '') <> ''"
+
     def missing(name: str) -> str:
         # Trimming is slow: only what does not begin with a visible character is trimmed at all.
         return f"({name} >= '!') IS NOT TRUE AND trim(coalesce({name}, '')) = ''"
 
-    return f"""CREATE OR REPLACE TEMP TABLE typed AS
+    return f"""CREATE OR REPLACE TEMP VIEW typed AS
         WITH parsed AS (SELECT row_number, event_id, event_name, account_id, nullif(user_id, '') AS user_id, properties,
-            problem, {instant("occurred_at")} AS occurred, {instant("received_at")} AS received,
-            occurred_at IS NOT NULL AND occurred_at::VARCHAR <> '' AS has_occurred,
-            received_at IS NOT NULL AND received_at::VARCHAR <> '' AS has_received FROM source)
+            problem, raw, {instant("occurred_at")} AS occurred, {instant("received_at")} AS received,
+            {given("occurred_at")} AS has_occurred, {given("received_at")} AS has_received FROM source)
         SELECT row_number::INTEGER AS row_number, event_id, hash(event_id) AS id_hash,
             hash(event_name, occurred, account_id, user_id, properties) AS content_hash, event_name,
             occurred AS occurred_at, received AS received_at, account_id, user_id, properties,
-            date_trunc('week', occurred)::DATE AS week,
+            date_trunc('week', occurred)::DATE AS week, raw,
             CASE WHEN problem IS NOT NULL THEN problem
                 WHEN {missing("event_id")} THEN 'event_id is missing'
                 WHEN {missing("event_name")} THEN 'event_name is missing'
@@ -121,29 +154,21 @@ def _typed(connection: duckdb.DuckDBPyConnection) -> str:
         FROM parsed"""
 
 
-def _write_parts(connection: duckdb.DuckDBPyConnection, lake: Lake, content_id: str) -> dict[date, int]:
-    found = connection.execute("SELECT DISTINCT week FROM typed WHERE reason IS NULL ORDER BY week").fetchall()
-    weeks: list[date] = [week for (week,) in found]
-    staging = lake.root / ".staging" / f"{content_id}-{uuid.uuid4().hex}"
-    for start in range(0, len(weeks), WEEKS_PER_WRITE):
-        first, last = weeks[start], weeks[min(start + WEEKS_PER_WRITE, len(weeks)) - 1]
-        folder = staging / str(first)
-        folder.mkdir(parents=True)
+def _place(connection: duckdb.DuckDBPyConnection, written: list[Path], target: Path) -> int:
+    """Move a week's rows to their place; returns how many they are, counted from what was written, not from what was
+    to be written: the row identity rests on it."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    whole = written[0]
+    if len(written) > 1:  # DuckDB keeps so many files open and no more: beyond that a week's rows begin a second one
+        whole = written[0].with_name("whole.parquet")
         connection.execute(
-            """COPY (SELECT * EXCLUDE (reason) FROM typed WHERE reason IS NULL AND week BETWEEN $first AND $last)
-            TO $folder (FORMAT parquet, PARTITION_BY (week), COMPRESSION lz4_raw, PARQUET_VERSION v2)""",
-            {"folder": str(folder), "first": first, "last": last},
+            """COPY (FROM read_parquet($files, hive_partitioning = false) ORDER BY row_number) TO $whole
+            (FORMAT parquet, COMPRESSION lz4_raw, PARQUET_VERSION v2)""",
+            {"files": [str(path) for path in written], "whole": str(whole)},
         )
-    parts: dict[date, int] = {}
-    for week in weeks:
-        (written,) = staging.glob(f"*/week={week}/*")
-        # Counted from what was written, not from what was to be written: the row identity rests on it.
-        parts[week] = pq.read_metadata(written).num_rows
-        target = lake.file("landed_events", week, content_id)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        written.replace(target)
-    shutil.rmtree(staging)
-    return parts
+    rows = pq.read_metadata(whole).num_rows
+    whole.replace(target)
+    return int(rows)
 
 
 def _write_quarantine(
@@ -153,9 +178,8 @@ def _write_quarantine(
     which most of its file's rows lie, so that no week's share of quarantined rows leaves it out."""
     usual = min(parts, key=lambda week: (-parts[week], week), default=None)
     found = connection.execute(
-        """SELECT typed.row_number::BIGINT AS row_number, coalesce(typed.week, $usual::DATE) AS week,
-            typed.occurred_at, typed.reason, source.raw
-        FROM typed JOIN source USING (row_number) WHERE typed.reason IS NOT NULL ORDER BY typed.row_number""",
+        """SELECT row_number::BIGINT AS row_number, coalesce(week, $usual::DATE) AS week, occurred_at, reason, raw
+        FROM typed WHERE reason IS NOT NULL ORDER BY row_number""",
         {"usual": usual},
     )
     rows = found.to_arrow_table().cast(QUARANTINE)

@@ -11,8 +11,8 @@ import ibis
 import ibis.expr.types as ir
 import pyarrow as pa
 
-from nsm_pipeline.events.instrumentation import IBIS_TYPES, declared_properties, invalid
-from nsm_pipeline.playbook.models import UseCase
+from nsm_pipeline.events.instrumentation import declared_properties, invalid, usage_columns
+from nsm_pipeline.playbook.models import Property, UseCase
 
 QUALITY = pa.schema(
     [
@@ -25,18 +25,32 @@ QUALITY = pa.schema(
 
 def quality_sql(use_case: UseCase) -> str:
     """SQL over the table `usage`: per event rows, internal rows, and per property missing and invalid values."""
-    columns = declared_properties(use_case)
-    schema = {"event": "string", "is_internal": "boolean", **{name: IBIS_TYPES[kind] for name, kind in columns.items()}}
-    usage = ibis.table(schema, name="usage")
+    usage = ibis.table(usage_columns(use_case), name="usage")
     measures = {"rows": usage.count(), "internal": usage.count(where=usage.is_internal)}
-    for name in columns:
-        outside: ir.BooleanValue = ibis.literal(False)
-        for event_name, event in use_case.events.items():
-            if name in event.properties:
-                outside |= (usage.event == event_name) & invalid(usage[name], event.properties[name])
-        measures[f"missing_{name}"] = usage.count(where=usage[name].isnull())
-        measures[f"invalid_{name}"] = usage.count(where=outside)
+    for name in declared_properties(use_case):
+        measures[f"missing_{name}"] = usage.count() - usage[name].count()
+        if (outside := _outside(usage, use_case, name)) is not None:
+            measures[f"invalid_{name}"] = usage.count(where=outside)
     return str(ibis.to_sql(usage.group_by("event").agg(**measures), dialect="duckdb"))
+
+
+def _outside(usage: ir.Table, use_case: UseCase, name: str) -> ir.BooleanValue | None:
+    """Whether a property's value is none that its event accepts; None where every event accepts every value."""
+    declaring: dict[tuple[object, ...], list[str]] = {}
+    properties: list[Property] = []
+    for event_name, event in use_case.events.items():
+        if (declared := event.properties.get(name)) is not None:
+            accepts = (declared.one_of, declared.minimum, declared.maximum)
+            if accepts not in declaring:
+                properties.append(declared)
+            declaring.setdefault(accepts, []).append(event_name)
+    found: ir.BooleanValue | None = None
+    for declared, events in zip(properties, declaring.values(), strict=True):
+        if (outside := invalid(usage[name], declared)) is not None:
+            # Events that do not declare a property have no value of it: where the others agree, they need no name.
+            outside = outside if len(properties) == 1 else usage.event.isin(events) & outside
+            found = outside if found is None else found | outside
+    return found
 
 
 def quality_rows(

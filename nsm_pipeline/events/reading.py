@@ -11,7 +11,6 @@ problem (text where the row is unreadable, else null), raw (text of the row; JSO
 from __future__ import annotations
 
 import json
-import re
 from pathlib import Path
 
 import duckdb
@@ -26,6 +25,7 @@ from nsm_pipeline.events.files import (
     UnusableFile,
     check_last_line,
     check_whole,
+    exactly,
     open_bytes,
     require_columns,
     suffix_of,
@@ -54,13 +54,8 @@ def _quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def _exactly(path: Path) -> str:
-    """A path as a pattern that matches that path alone: to DuckDB `*`, `?` and `[` in a name are wildcards."""
-    return re.sub(r"([*?\[])", r"[\1]", str(path))
-
-
 def _open_parquet(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
-    relation = connection.read_parquet(_exactly(path), file_row_number=True)
+    relation = connection.read_parquet(exactly(path), file_row_number=True)
     types = dict(zip(relation.columns, map(str, relation.types), strict=True))
     types.pop("file_row_number")
     require_columns(list(types))
@@ -70,7 +65,10 @@ def _open_parquet(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
 
     def instant(name: str) -> str:
         if types.get(name) == "TIMESTAMP WITH TIME ZONE":
-            return f"timezone('UTC', {_quoted(name)})"
+            # The instant's own number, where it has one: `timezone` asks the calendar for every row.
+            column = _quoted(name)
+            return f"""CASE WHEN isfinite({column}) THEN make_timestamp(epoch_us({column}))
+                ELSE timezone('UTC', {column}) END"""
         if types.get(name, "").startswith("TIMESTAMP") or types.get(name) == "DATE":
             return f"{_quoted(name)}::TIMESTAMP"
         return text(name)
@@ -93,29 +91,30 @@ def _open_parquet(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
         {text("account_id")} AS account_id, {text("user_id")} AS user_id,
         ({properties})::VARCHAR AS properties, NULL::VARCHAR AS problem,
         to_json(struct_pack({everything}))::VARCHAR AS raw
-        FROM read_parquet('{_exactly(path).replace("'", "''")}', file_row_number = true)"""
+        FROM read_parquet('{exactly(path).replace("'", "''")}', file_row_number = true)"""
     )
 
 
 def _open_json_lines(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
     check_last_line(path)
     lines = """CREATE OR REPLACE TEMP TABLE lines AS
-        SELECT row_number() OVER () AS row_number, ltrim(line, '\ufeff') AS line, false AS damaged
+        SELECT row_number() OVER () AS row_number, false AS damaged,
+            CASE WHEN starts_with(line, '\ufeff') THEN ltrim(line, '\ufeff') ELSE line END AS line
         FROM read_csv(?, columns = {'line': 'VARCHAR'}, delim = '\x01', quote = '', escape = '', header = false,
-        auto_detect = false, max_line_size = 67108864, parallel = false)"""
+        auto_detect = false, max_line_size = 4194304, parallel = false)"""
     try:
-        connection.execute(lines, [_exactly(path)])
+        connection.execute(lines, [exactly(path)])
     except duckdb.Error:
         # Bytes that are not UTF-8 stop DuckDB's reader for the whole file: read it line by line, so that
         # only the damaged rows are set aside.
         _decode_lines(connection, path)
-    fields = ", ".join(f"'$.{name}'" for name in (*REQUIRED, *OPTIONAL))
+    wanted = json.dumps({**dict.fromkeys((*REQUIRED, *OPTIONAL), "VARCHAR"), "properties": "JSON"})
     connection.execute(
-        f"""CREATE OR REPLACE TEMP TABLE parsed AS SELECT row_number, line, damaged,
-            CASE WHEN damaged THEN 'damaged' WHEN json_valid(line) THEN json_type(line) ELSE 'broken' END AS shape,
-            CASE WHEN NOT damaged AND json_valid(line) THEN json_extract_string(line, [{fields}]) END AS fields,
-            CASE WHEN NOT damaged AND json_valid(line) THEN json_extract(line, '$.properties') END AS properties,
-        FROM lines WHERE trim(line, E' \\t\\r') <> ''"""
+        f"""CREATE OR REPLACE TEMP TABLE parsed AS SELECT row_number, line,
+            CASE WHEN damaged THEN 'damaged' WHEN valid THEN json_type(line) ELSE 'broken' END AS shape,
+            unnest(CASE WHEN valid THEN json_transform(line, '{wanted}') END)
+        FROM (SELECT *, NOT damaged AND json_valid(line) AS valid FROM lines
+            WHERE CASE WHEN starts_with(line, '{{') THEN true ELSE trim(line, E' \\t\\r') <> '' END)"""
     )
     keys = connection.execute("SELECT DISTINCT unnest(json_keys(line)) FROM parsed WHERE shape = 'OBJECT'").fetchall()
     properties = "properties"
@@ -124,7 +123,7 @@ def _open_json_lines(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
         properties = f"""CASE WHEN coalesce(json_type(properties), 'NULL') IN ('OBJECT', 'NULL') THEN json_merge_patch(
             json_merge_patch(line::JSON, '{drop}'::JSON), coalesce(nullif(properties::VARCHAR, 'null'), '{{}}')::JSON)
             ELSE properties END"""
-    columns = ", ".join(f"fields[{place}] AS {name}" for place, name in enumerate((*REQUIRED, *OPTIONAL), start=1))
+    columns = ", ".join((*REQUIRED, *OPTIONAL))
     connection.execute(
         f"""CREATE OR REPLACE TEMP VIEW source AS SELECT row_number, {columns},
             CASE WHEN shape = 'OBJECT' THEN ({properties})::VARCHAR END AS properties,

@@ -3,12 +3,13 @@
 What belongs here: building a week of events. What does not: what it is made from (`inputs`), what an event means
 (`instrumentation`), metrics.
 
-Tables, per week: `usage_events/<use case>/<week>` (see Mapping.usage_events), `event_quality/<use case>/<week>`
+Tables, per week: `usage_events/<use case>/<week>` (see `usage_columns`), `event_quality/<use case>/<week>`
 (`quality`), `week_evidence/<week>` and `unmapped_events/<week>` (`evidence`).
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import date
 
 import duckdb
@@ -17,7 +18,7 @@ import pyarrow as pa
 
 from nsm_pipeline.events.evidence import write_evidence
 from nsm_pipeline.events.inputs import WeekInputs
-from nsm_pipeline.events.instrumentation import IBIS_TYPES, LANDED, Mapping
+from nsm_pipeline.events.instrumentation import LANDED, Mapping
 from nsm_pipeline.events.quality import QUALITY, quality_rows, quality_sql
 from nsm_pipeline.lake import FINGERPRINT, digest, replacing
 from nsm_pipeline.playbook.models import UseCase
@@ -25,28 +26,45 @@ from nsm_pipeline.playbook.models import UseCase
 LOST = pa.schema([("place", pa.uint64()), ("row", pa.int64())])
 
 
-class UsageStep(WeekInputs):
-    """The weekly step; `run` may be called from several workers at once."""
+OnUseCase = Callable[[str], None]
 
-    def run(self, connection: duckdb.DuckDBPyConnection, week: date, only: frozenset[str]) -> dict[str, int]:
-        """Build the week's tables for the use cases (and 'evidence') named in `only`. Returns rows by use case."""
+
+class UsageStep(WeekInputs):
+    """The weekly step; may be called from several workers at once, each with its own connection."""
+
+    def run(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        week: date,
+        only: frozenset[str],
+        also: OnUseCase = lambda _: None,
+    ) -> None:
+        """Build the week's tables for the use cases (and 'evidence') named in `only`. `also` is called for each of
+        these use cases while its events are at hand as the table `usage`: what is computed then reads no file."""
         self._open_landed(connection, week)
         connection.register("snapshot", self.snapshot(connection, week))
-        rows = {}
         for name, use_case in self.playbook.use_cases.items():
             if name in only:
-                rows[name] = self._write_use_case(connection, use_case, week)
+                self._build(connection, use_case, week)
+                also(name)
+                connection.execute("DROP TABLE usage")
         if "evidence" in only:
             write_evidence(self, connection, week)
         connection.execute("DROP TABLE landed")
-        return rows
+
+    def load(self, connection: duckdb.DuckDBPyConnection, use_case: UseCase, week: date) -> None:
+        """Create the table `usage` from a use case's stored events, as it is while they are built."""
+        connection.execute(
+            "CREATE OR REPLACE TEMP TABLE usage AS FROM read_parquet($file)",
+            {"file": str(self.lake.file("usage_events", use_case.use_case, week))},
+        )
 
     def _open_landed(self, connection: duckdb.DuckDBPyConnection, week: date) -> None:
         columns = "event_name, occurred_at, received_at, account_id, user_id, properties"
         files = self.part_files(week)
         if not files:
             connection.execute(
-                """CREATE OR REPLACE TEMP TABLE landed (week DATE, event_name VARCHAR, occurred_at TIMESTAMP,
+                """CREATE OR REPLACE TEMP TABLE landed (event_name VARCHAR, occurred_at TIMESTAMP,
                 received_at TIMESTAMP, account_id VARCHAR, user_id VARCHAR, properties VARCHAR)"""
             )
             return
@@ -54,11 +72,11 @@ class UsageStep(WeekInputs):
         connection.register("losers", self._losers(week))
         # By the file's place in the list, not by its name: comparing names costs more than reading the rows.
         connection.execute(
-            f"""CREATE OR REPLACE TEMP TABLE landed AS SELECT $week::DATE AS week, {columns}
+            f"""CREATE OR REPLACE TEMP TABLE landed AS SELECT {columns}
             FROM (SELECT *, file_index AS place FROM read_parquet($files, file_row_number = true)) landed
             WHERE occurred_at >= $start AND occurred_at < $end AND NOT EXISTS (
                 SELECT 1 FROM losers WHERE losers.row = landed.file_row_number AND losers.place = landed.place)""",
-            {"files": files, "start": start, "end": end, "week": week},
+            {"files": files, "start": start, "end": end},
         )
 
     def _losers(self, week: date) -> pa.Table:
@@ -76,35 +94,27 @@ class UsageStep(WeekInputs):
                 )
         return pa.concat_tables(found)
 
-    def _write_use_case(self, connection: duckdb.DuckDBPyConnection, use_case: UseCase, week: date) -> int:
+    def _build(self, connection: duckdb.DuckDBPyConnection, use_case: UseCase, week: date) -> None:
+        """Create the table `usage` and store it, with its quality."""
         name = use_case.use_case
         mapping = self.mapping(use_case, week)
         key = digest(name, self.definition(use_case, week))
         usage_sql, counts_sql, copies_sql = self.compiled(key, lambda: self._compile(mapping, use_case))
         connection.execute(f"CREATE OR REPLACE TEMP TABLE usage AS {usage_sql}")
-        fingerprint = self.fingerprint(use_case, week)
         with replacing(self.lake.file("usage_events", name, week)) as temporary:
             connection.execute(
                 "COPY usage TO $file (FORMAT parquet, COMPRESSION snappy, PARQUET_VERSION v2, KV_METADATA $metadata)",
-                {"file": str(temporary), "metadata": {FINGERPRINT.decode(): fingerprint}},
+                {"file": str(temporary), "metadata": {FINGERPRINT.decode(): self.fingerprint(use_case, week)}},
             )
         wide = connection.execute(counts_sql).to_arrow_table().to_pylist()
         copies = dict(connection.execute(copies_sql).fetchall()) if copies_sql else {}
         quality = quality_rows(use_case, {str(row["event"]): row for row in wide}, copies)
         table = pa.Table.from_pylist(quality, QUALITY)
         self.lake.write(table, self.quality_fingerprint(use_case, week), "event_quality", name, week)
-        connection.execute("DROP TABLE usage")
-        return sum(int(str(row["rows"])) for row in quality if row["property"] is None)
 
     def _compile(self, mapping: Mapping, use_case: UseCase) -> tuple[str, str, str]:
         landed = ibis.table(LANDED, name="landed")
-        attributes = self.playbook.attributes()
-        snapshot_schema = {"account_id": "string", "is_internal": "boolean"}
-        snapshot_schema |= {name: IBIS_TYPES[kind] for name, kind in attributes.items()}
-        snapshot = ibis.table(snapshot_schema, name="snapshot")
-        usage = mapping.usage_events(landed, snapshot, attributes)
-        copies = ""
-        if mapping.reconciled():
-            matched = mapping.matched(landed).group_by("event").agg(rows=ibis._.count())
-            copies = str(ibis.to_sql(matched, dialect="duckdb"))
-        return str(ibis.to_sql(usage, dialect="duckdb")), quality_sql(use_case), copies
+        snapshot = ibis.table({"account_id": "string", "is_internal": "boolean"}, name="snapshot")
+        usage = str(ibis.to_sql(mapping.usage_events(landed, snapshot), dialect="duckdb"))
+        copies = str(ibis.to_sql(mapping.copies(landed), dialect="duckdb")) if mapping.reconciled() else ""
+        return usage, quality_sql(use_case), copies

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
-from nsm_pipeline.playbook.filters import canonical, parse
+from nsm_pipeline.playbook.filters import canonical, parse, used_columns
 from nsm_pipeline.playbook.models import Metric, UseCase
 
 How = Literal["count", "account", "distinct", "sum", "present", "median", "minimum", "maximum", "attribute"]
@@ -101,6 +101,13 @@ class UseCasePlan:
         return tuple(sorted(found | {plan.entities for plan in self.plans if plan.entities is not None}))
 
     @cached_property
+    def filter_attributes(self) -> frozenset[str]:
+        """Account attributes that some filter over events reads."""
+        filters = [scope.where for scope in self.scopes if scope.where]
+        used = [used_columns(parse(where, self.columns())) for where in filters]
+        return frozenset().union(*used) & self.attributes.keys()
+
+    @cached_property
     def account_columns(self) -> dict[str, Measure]:
         """Measure columns of account_weeks by name: the additive parts of each metric with a role."""
         columns: dict[str, Measure] = {}
@@ -116,11 +123,16 @@ class UseCasePlan:
     def definition(self, role: str) -> list[object]:
         """What decides one metric table, as plain data for its fingerprint."""
         plans = sorted(plan.definition() for plan in self.plans if plan.role == role)
-        return [plans, sorted(self.use_case.slices), sorted(self.use_case.active_events)]
+        return [
+            plans,
+            sorted(self.use_case.slices),
+            sorted(self.use_case.active_events),
+            sorted(self.attributes.items()),
+        ]
 
     def account_definition(self) -> list[object]:
         columns = sorted((name, str(measure)) for name, measure in self.account_columns.items())
-        return [columns, sorted(self.use_case.active_events), sorted(self.attributes)]
+        return [columns, sorted(self.use_case.active_events), sorted(self.attributes.items())]
 
     def _scope(self, metric: Metric) -> Scope:
         where = ""

@@ -9,7 +9,7 @@ Totals come from events directly; slices come from the per-account table. The tw
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -28,7 +28,7 @@ from nsm_pipeline.metrics.expressions import (
 )  # fmt: skip
 from nsm_pipeline.metrics.measures import ROLES, Measure, Plan, Role, Scope, UseCasePlan
 
-METRICS_VERSION = 1
+METRICS_VERSION = 2
 UNKNOWN = "(unknown)"
 IBIS_TYPES = {"string": "string", "integer": "int64", "number": "float64", "boolean": "boolean", "date": "date"}
 METRIC_ROWS = pa.schema(
@@ -68,48 +68,46 @@ class WeeklyMetrics:
         self.additive = [measure for measure in self.events if measure.adds_up]
         self.others = [measure for measure in self.events if not measure.adds_up]
         self.outside = [scope for scope in plan.scopes if scope.include_internal]
-        schema = {"account_id": "string", "user_id": "string", "event": "string"}
-        usage = ibis.table({**schema, **{name: IBIS_TYPES[kind] for name, kind in self.columns.items()}}, name="usage")
-        self.sql_totals = _sql(usage.agg(self._totals(usage, self.events, plan.scopes)))
-        per_account_rows = self._per_account(usage)
+        own = {name: IBIS_TYPES[kind] for name, kind in self.columns.items() if name not in plan.attributes}
+        usage = ibis.table({"account_id": "string", "user_id": "string", "event": "string", **own}, name="usage")
+        self.snapshot = ibis.table(
+            {"account_id": "string", **{name: IBIS_TYPES[kind] for name, kind in plan.attributes.items()}},
+            name="snapshot",
+        )
+        events = self._with_attributes(usage, plan.filter_attributes)
+        self.sql_totals = _sql(events.agg(self._totals(events, self.events, plan.scopes)))
+        per_account_rows = self._per_account(events)
         self.sql_accounts = _sql(per_account_rows)
         accounts = ibis.table(per_account_rows.schema(), name="per_account")
         self.sql_slices = {name: _sql(self._slice(accounts, name)) for name in plan.use_case.slices}
-        self.sql_event_slices = {
-            name: _sql(_by(usage, name, self._totals(usage, self.others, self.outside)))
-            for name in plan.use_case.slices
-            if self.others or self.outside
-        }
-        snapshot_schema = {"account_id": "string", "is_internal": "boolean", "_is_active": "boolean"}
-        snapshot_schema |= {name: IBIS_TYPES[kind] for name, kind in plan.attributes.items()}
-        snapshot = ibis.table(snapshot_schema, name="account_snapshot")
+        self.sql_event_slices = {}
+        if self.others or self.outside:
+            for name in plan.use_case.slices:
+                cut = self._with_attributes(usage, plan.filter_attributes | {name})
+                self.sql_event_slices[name] = _sql(_by(cut, name, self._totals(cut, self.others, self.outside)))
         active = usage.filter(usage.event.isin(list(plan.use_case.active_events)))
         self.sql_active = _sql(active.select("account_id"))
-        self.sql_attributes = _sql(snapshot.agg(self._attribute_columns(snapshot))) if self.attributes else ""
+        known = ibis.table({**self.snapshot.schema(), "is_internal": "boolean", "_is_active": "boolean"}, name="known")
+        self.sql_attributes = _sql(known.agg(self._attribute_columns(known))) if self.attributes else ""
         self.sql_attribute_slices = {
-            name: _sql(_by(snapshot, name, self._attribute_columns(snapshot)))
+            name: _sql(_by(known, name, self._attribute_columns(known)))
             for name in plan.use_case.slices
             if self.attributes
         }
 
-    def run(
-        self, connection: duckdb.DuckDBPyConnection, week: date, usage_file: str, snapshot: pa.Table
-    ) -> WeekOfMetrics:
-        """Compute one week from its usage events file and account snapshot (account_id, is_internal, attributes)."""
-        names = ", ".join(f'"{name}"' for name in self._used_columns())
-        connection.execute(
-            f"CREATE OR REPLACE TEMP TABLE usage AS SELECT {names} FROM read_parquet($file)", {"file": usage_file}
-        )
+    def run(self, connection: duckdb.DuckDBPyConnection, week: date, snapshot: pa.Table) -> WeekOfMetrics:
+        """Compute one week from the connection's table `usage`, the week's events, and the account snapshot
+        (account_id, is_internal, attributes)."""
+        connection.register("snapshot", snapshot)
         connection.execute(f"CREATE OR REPLACE TEMP TABLE per_account AS {self.sql_accounts}")
         totals = self._numbers(connection, self.sql_totals)
         slices = {name: self._sliced(connection, sql) for name, sql in self.sql_slices.items()}
         for name, sql in self.sql_event_slices.items():
             _merge(slices[name], self._sliced(connection, sql))
         if self.attributes:
-            connection.register("snapshot", snapshot)
             connection.execute(
-                f"""CREATE OR REPLACE TEMP TABLE account_snapshot AS SELECT *, account_id IN ({self.sql_active})
-                AS _is_active FROM snapshot"""
+                f"""CREATE OR REPLACE TEMP TABLE known AS SELECT *, account_id IN ({self.sql_active}) AS _is_active
+                FROM snapshot"""
             )
             _merge(totals, self._numbers(connection, self.sql_attributes))
             for name, sql in self.sql_attribute_slices.items():
@@ -118,12 +116,15 @@ class WeeklyMetrics:
         tables = {role: self._rows(role, week, totals.get("all", {}), slices) for role in ROLES}
         return WeekOfMetrics(account_weeks, tables)
 
-    def _used_columns(self) -> list[str]:
-        used = {"account_id", "event", "is_internal", *self.plan.attributes}
-        used |= {measure.column for measure in self.events if measure.column}
-        for scope in self.plan.scopes:
-            used |= {name for name in self.columns if name in scope.where}
-        return sorted(used | {"user_id"})
+    def _with_attributes(self, rows: ir.Table, names: Collection[str]) -> ir.Table:
+        """Rows with some attributes of their accounts; without a join where there are none to be had."""
+        if not names:
+            return rows
+        known = self.snapshot.select(a_id="account_id", **{f"a_{name}": name for name in names})
+        joined = rows.left_join(known, rows.account_id == known.a_id)
+        return joined.select(
+            **{name: joined[name] for name in rows.columns}, **{name: joined[f"a_{name}"] for name in sorted(names)}
+        )
 
     def _totals(self, usage: ir.Table, measures: Sequence[Measure], scopes: Sequence[Scope]) -> dict[str, ir.Value]:
         values = {_column(self.plan, measure): total(usage, measure, self.columns) for measure in measures}
@@ -136,8 +137,7 @@ class WeeklyMetrics:
     def _per_account(self, usage: ir.Table) -> ir.Table:
         external = usage.filter(~usage.is_internal)
         active = external.event.isin(list(self.plan.use_case.active_events))
-        return external.group_by("account_id").agg(
-            **{name: external[name].arbitrary() for name in self.plan.attributes},
+        counted = external.group_by("account_id").agg(
             events=external.count(where=active),
             **{_column(self.plan, measure): per_account(external, measure, self.columns) for measure in self.additive},
             **{
@@ -146,6 +146,7 @@ class WeeklyMetrics:
                 if not scope.include_internal
             },
         )
+        return self._with_attributes(counted, list(self.plan.attributes))
 
     def _slice(self, accounts: ir.Table, name: str) -> ir.Table:
         measures = {

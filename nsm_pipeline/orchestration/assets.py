@@ -5,7 +5,7 @@ What belongs here: asset specs and shells. What does not: anything that works wi
 Weekly assets take a range of weeks in one run (starting a run costs seconds) and report per week.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import dagster as dg
@@ -33,7 +33,7 @@ from nsm_pipeline.steps.certificates import run_certificates
 from nsm_pipeline.steps.opening import WEEKLY_TABLES, Open
 from nsm_pipeline.steps.publication import run_publication
 from nsm_pipeline.steps.series import run_growth
-from nsm_pipeline.steps.weekly import WeekDone, run_metrics, run_usage
+from nsm_pipeline.steps.weekly import WeekDone, run_weeks
 
 TEAM = ["team:analytics-engineering"]
 LANDED = dg.AssetKey("landed_events")
@@ -96,54 +96,58 @@ def landing_assets() -> dg.AssetsDefinition:
     return landing
 
 
-def usage_asset(partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:
-    """`usage_events`: deduplicated canonical events per use case and week, and the week's evidence."""
-    schema = [("week", "date"), ("use_case", "string"), ("event", "string"), ("occurred_at", "timestamp")]
-    schema += [("account_id", "string"), ("user_id", "string"), ("is_internal", "bool")]
-    columns = [dg.TableColumn(name, kind) for name, kind in schema]
-    columns.append(dg.TableColumn("…", "", "account attributes and declared properties, one column each"))
+def weekly_assets(plans: Mapping[str, UseCasePlan], partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:
+    """`usage_events` and every use case's weekly tables, in one step: a week is read once and built whole."""
+    specs = [_usage_spec(partitions)]
+    for plan in plans.values():
+        specs += _table_specs(plan, partitions)
 
-    @dg.asset(
-        key=USAGE,
+    @dg.multi_asset(name="weekly", specs=specs, can_subset=True, backfill_policy=dg.BackfillPolicy.single_run())
+    def weekly(
+        context: dg.AssetExecutionContext, config: WeeklyConfig, home: HomeResource
+    ) -> Iterator[dg.MaterializeResult[Any]]:
+        opened = home.open()
+        weeks = weeks_of_run(context.run.tags, opened.weeks)
+        selected = context.op_execution_context.selected_asset_keys
+        usage = (config.use_cases or list(opened.plans)) if USAGE in selected else []
+        tables = [(name, table) for name in plans for table in WEEKLY_TABLES if dg.AssetKey([name, table]) in selected]
+        done_weeks = run_weeks(opened, weeks, usage, tables, config.force)
+        for number, done in enumerate(done_weeks, start=1):
+            if usage:
+                _report_usage(context, opened, done)
+            for name, table in tables:
+                _report_table(context, opened, name, table, done)
+            _progress(context, "weeks", number, len(weeks), str(done.week))
+        for key in (USAGE, *(dg.AssetKey(list(table)) for table in tables)):
+            if key in selected:
+                yield dg.MaterializeResult(asset_key=key)
+
+    return weekly
+
+
+def _usage_spec(partitions: dg.PartitionsDefinition[str]) -> dg.AssetSpec:
+    schema = [("event", "string"), ("occurred_at", "timestamp"), ("account_id", "string"), ("user_id", "string")]
+    columns = [dg.TableColumn(name, kind) for name, kind in (*schema, ("is_internal", "bool"))]
+    columns.append(dg.TableColumn("…", "", "declared properties, one column each"))
+    return dg.AssetSpec(
+        USAGE,
         deps=[LANDED, ACCOUNTS],
         partitions_def=partitions,
-        backfill_policy=dg.BackfillPolicy.single_run(),
         group_name="landing",
         owners=TEAM,
         kinds={"duckdb", "parquet"},
-        description="Canonical events of the week: deduplicated, mapped from how they were sent, with accounts.",
+        description="Canonical events: deduplicated, mapped from how they were sent, one file per use case and week.",
         metadata={"dagster/column_schema": dg.TableSchema(columns)},
     )
-    def usage_events(context: dg.AssetExecutionContext, config: WeeklyConfig, home: HomeResource) -> None:
-        opened = home.open()
-        weeks = weeks_of_run(context.run.tags, opened.weeks)
-        for number, done in enumerate(run_usage(opened, weeks, config.force, config.use_cases), start=1):
-            evidence = opened.lake.read("week_evidence", done.week)
-            (row,) = evidence.to_pylist()
-            metadata = {
-                **{name: row[name] for name in EVIDENCE.names if name not in ("week", "snapshot")},
-                "dagster/row_count": row["accepted"] - row["unmapped"],
-                "account snapshot": str(row["snapshot"]),
-                "rebuilt": done.built,
-                "preview": preview(evidence),
-                **file_metadata(
-                    opened.lake.file("week_evidence", done.week), opened.lake.fingerprint("week_evidence", done.week)
-                ),
-            }
-            context.add_asset_metadata(metadata, partition_key=done.week.isoformat())
-            _progress(context, "usage events", number, len(weeks), str(done.week))
-
-    return usage_events
 
 
-def weekly_assets(plan: UseCasePlan, partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:
-    """A use case's weekly tables, computed together from one read of the week's events."""
+def _table_specs(plan: UseCasePlan, partitions: dg.PartitionsDefinition[str]) -> list[dg.AssetSpec]:
     use_case = plan.use_case
     name = use_case.use_case
     columns = {"week": "date", "use_case": "string", "account_id": "string", **plan.attributes, "events": "integer"}
     columns |= dict.fromkeys(plan.account_columns, "number")
     account_schema = dg.TableSchema([dg.TableColumn(column, kind) for column, kind in columns.items()])
-    specs = [
+    return [
         dg.AssetSpec(
             dg.AssetKey([name, table]),
             deps=[USAGE],
@@ -157,32 +161,30 @@ def weekly_assets(plan: UseCasePlan, partitions: dg.PartitionsDefinition[str]) -
         for table in WEEKLY_TABLES
     ]
 
-    @dg.multi_asset(name=f"{name}_weekly", specs=specs, can_subset=True, backfill_policy=dg.BackfillPolicy.single_run())
-    def weekly(
-        context: dg.AssetExecutionContext, config: WeeklyConfig, home: HomeResource
-    ) -> Iterator[dg.MaterializeResult[Any]]:
-        opened = home.open()
-        weeks = weeks_of_run(context.run.tags, opened.weeks)
-        selected = {key.path[-1] for key in context.op_execution_context.selected_asset_keys}
-        tables = [table for table in WEEKLY_TABLES if table in selected]
-        for number, done in enumerate(run_metrics(opened, name, weeks, tables, config.force), start=1):
-            for table in tables:
-                _report_week(context, opened, name, table, done)
-            _progress(context, f"{name} tables", number, len(weeks), str(done.week))
-        for table in tables:
-            yield dg.MaterializeResult(asset_key=dg.AssetKey([name, table]))
 
-    return weekly
-
-
-def _report_week(context: dg.AssetExecutionContext, opened: Open, name: str, table: str, done: WeekDone) -> None:
-    week = done.week.isoformat()
-    data = done.tables[table] if table in done.tables else opened.lake.read(table, name, week)
-    metadata: dict[str, Any] = {
-        "dagster/row_count": data.num_rows,
-        "rebuilt": table in done.tables,
-        "preview": preview(data),
+def _report_usage(context: dg.AssetExecutionContext, opened: Open, done: WeekDone) -> None:
+    evidence = opened.lake.read("week_evidence", done.week)
+    (row,) = evidence.to_pylist()
+    metadata = {
+        **{name: row[name] for name in EVIDENCE.names if name not in ("week", "snapshot")},
+        "dagster/row_count": row["accepted"] - row["unmapped"],
+        "account snapshot": str(row["snapshot"]),
+        "rebuilt": done.usage,
+        "preview": preview(evidence),
+        **file_metadata(
+            opened.lake.file("week_evidence", done.week), opened.lake.fingerprint("week_evidence", done.week)
+        ),
     }
+    context.add_asset_metadata(metadata, asset_key=USAGE, partition_key=done.week.isoformat())
+
+
+def _report_table(context: dg.AssetExecutionContext, opened: Open, name: str, table: str, done: WeekDone) -> None:
+    week = done.week.isoformat()
+    data = done.tables.get((name, table))
+    rebuilt = data is not None
+    if data is None:
+        data = opened.lake.read(table, name, week)
+    metadata: dict[str, Any] = {"dagster/row_count": data.num_rows, "rebuilt": rebuilt, "preview": preview(data)}
     if table != "account_weeks":
         metadata |= {"value" if table == "north_star" else key: value for key, value in totals_of(data).items()}
     metadata |= file_metadata(opened.lake.file(table, name, week), opened.lake.fingerprint(table, name, week))

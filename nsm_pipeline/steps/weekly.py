@@ -1,13 +1,14 @@
-"""The weekly steps: usage events, and per use case account_weeks, north_star, inputs and counter_metrics.
+"""The weekly step: usage events, and per use case account_weeks, north_star, inputs and counter_metrics.
 
-What belongs here: running a step over many weeks, skipping what is up to date, reporting per week. What does not:
-the computation itself.
+What belongs here: which tables of which weeks are built, and storing them. What does not: the computation itself.
+
+A week is built in one pass: its metrics are computed while its events are at hand, before the next use case's.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
 
 import duckdb
@@ -15,52 +16,67 @@ import pyarrow as pa
 
 from nsm_pipeline.metrics.measures import ROLES
 from nsm_pipeline.metrics.weekly import WeeklyMetrics
-from nsm_pipeline.steps.opening import WEEKLY_TABLES, Open
+from nsm_pipeline.steps.opening import Open
 
-OnWeek = Callable[[str, int, int], None]
+EVIDENCE = "evidence"
+TableOf = tuple[str, str]
+"""A use case and one of WEEKLY_TABLES."""
 
 
 @dataclass(frozen=True)
 class WeekDone:
-    """What one step made of one week: the small tables that it built, by name; none where all were up to date."""
+    """What was made of one week: whether usage events or evidence were built, and the tables that were, by name."""
 
     week: date
-    built: bool
-    tables: Mapping[str, pa.Table] = field(default_factory=dict)
+    usage: bool
+    tables: Mapping[TableOf, pa.Table]
 
 
-def run_usage(opened: Open, weeks: Sequence[date], force: bool = False, only: Sequence[str] = ()) -> Iterator[WeekDone]:
-    """Usage events of some weeks, for all use cases or those in `only`; up-to-date files stay unless forced."""
-    names = list(only) or list(opened.playbook.use_cases)
+def run_weeks(
+    opened: Open, weeks: Sequence[date], usage: Collection[str], tables: Collection[TableOf], force: bool = False
+) -> Iterator[WeekDone]:
+    """Build some weeks' usage events (of the use cases in `usage`) and `tables`; up-to-date ones stay unless forced.
+
+    Usage events that a table needs and that are out of date are built as well, whether asked for or not: a table's
+    fingerprint says that it was made from them.
+    """
+    metrics = {name: WeeklyMetrics(opened.plans[name]) for name in sorted({name for name, _ in tables})}
+    wanted_usage = {*usage, EVIDENCE} if usage else set()
 
     def work(connection: duckdb.DuckDBPyConnection, week: date) -> WeekDone:
         stale = set(opened.usage.stale(week))
-        wanted = {*names, "evidence"} if force else stale & {*names, "evidence"}
-        if wanted:
-            opened.usage.run(connection, week, frozenset(wanted))
-        return WeekDone(week, bool(wanted))
+        todo: dict[str, list[str]] = {}
+        for name, table in tables:
+            if force or table in opened.stale_tables(name, week):
+                todo.setdefault(name, []).append(table)
+        build = (wanted_usage if force else wanted_usage & stale) | (todo.keys() & stale)
+        made: dict[TableOf, pa.Table] = {}
+
+        def compute(name: str) -> None:
+            if name in todo:
+                made.update(_compute(opened, connection, metrics[name], name, week, todo.pop(name)))
+
+        if build:
+            opened.usage.run(connection, week, frozenset(build), compute)
+        for name in list(todo):
+            opened.usage.load(connection, opened.playbook.use_cases[name], week)
+            compute(name)
+        return WeekDone(week, bool(build), made)
 
     return opened.engine.map(work, weeks)
 
 
-def run_metrics(
-    opened: Open, name: str, weeks: Sequence[date], tables: Sequence[str] = WEEKLY_TABLES, force: bool = False
-) -> Iterator[WeekDone]:
-    """A use case's weekly tables; needs the weeks' usage events."""
-    metrics: list[WeeklyMetrics] = []
-
-    def work(connection: duckdb.DuckDBPyConnection, week: date) -> WeekDone:
-        wanted = list(tables) if force else [table for table in opened.stale_tables(name, week) if table in tables]
-        if not wanted:
-            return WeekDone(week, False)
-        snapshot = opened.usage.snapshot(connection, week)
-        file = opened.lake.file("usage_events", name, week)
-        result = metrics[0].run(connection, week, str(file), snapshot)
-        made: dict[str, pa.Table] = {"account_weeks": result.account_weeks, **{r: result.tables[r] for r in ROLES}}
-        for table in wanted:
-            opened.lake.write(made[table], opened.fingerprint(table, name, week), table, name, week)
-        return WeekDone(week, True, {table: made[table] for table in wanted})
-
-    if weeks:
-        metrics.append(WeeklyMetrics(opened.plans[name]))
-    return opened.engine.map(work, weeks)
+def _compute(
+    opened: Open,
+    connection: duckdb.DuckDBPyConnection,
+    metrics: WeeklyMetrics,
+    name: str,
+    week: date,
+    tables: Sequence[str],
+) -> dict[TableOf, pa.Table]:
+    """Compute and store a use case's tables from the connection's `usage`."""
+    result = metrics.run(connection, week, opened.usage.snapshot(connection, week))
+    made: dict[str, pa.Table] = {"account_weeks": result.account_weeks, **{role: result.tables[role] for role in ROLES}}
+    for table in tables:
+        opened.lake.write(made[table], opened.fingerprint(table, name, week), table, name, week)
+    return {(name, table): made[table] for table in tables}

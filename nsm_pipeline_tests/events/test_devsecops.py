@@ -33,8 +33,12 @@ def facts(once: list[Row]) -> list[Row]:
 
 
 def built(zone: Zone, use_case: str, columns: list[str]) -> list[tuple[Any, ...]]:
-    tables = [pq.read_table(file, columns=columns) for file in zone.lake.files("usage_events", use_case)]
-    return [row for table in tables for row in zip(*(table[name].to_pylist() for name in columns), strict=True)]
+    """Rows of some columns of a use case's usage events, each with its week first."""
+    return [
+        (date.fromisoformat(file.stem), *row.values())
+        for file in zone.lake.files("usage_events", use_case)
+        for row in pq.read_table(file, columns=columns).to_pylist()
+    ]
 
 
 def readme_table(folder: Path) -> dict[str, tuple[int, int, int]]:
@@ -66,12 +70,12 @@ def test_the_readme_counts_what_was_delivered(devsecops_data: Path, once: list[R
 
 
 def test_events_per_name_and_week(devsecops: Zone, once: list[Row], facts: list[Row]) -> None:
-    expected = Counter((row["event_name"], monday(row)) for row in facts)
+    expected = Counter((monday(row), row["event_name"]) for row in facts)
     assert len(once) - sum(expected.values()) == 79
     for name, use_case in devsecops.playbook.use_cases.items():
-        found = Counter(built(devsecops, name, ["event", "week"]))
-        assert found == {key: count for key, count in expected.items() if key[0] in use_case.events}
-        assert len({week for _, week in found}) == 156
+        found = Counter(built(devsecops, name, ["event"]))
+        assert found == {key: count for key, count in expected.items() if key[1] in use_case.events}
+        assert len({week for week, _ in found}) == 156
 
 
 def test_accounts_and_users_per_event(devsecops: Zone, devsecops_data: Path, facts: list[Row]) -> None:
@@ -84,7 +88,7 @@ def test_accounts_and_users_per_event(devsecops: Zone, devsecops_data: Path, fac
     for name, use_case in devsecops.playbook.use_cases.items():
         rows = built(devsecops, name, ["event", "account_id", "user_id"])
         for event in use_case.events:
-            found = len({row[1] for row in rows if row[0] == event}), len({row[2] for row in rows if row[0] == event})
+            found = tuple(len({row[place] for row in rows if row[1] == event}) for place in (2, 3))
             assert found == (len(accounts[event]), len(users[event]))
             if event not in RENAMED.values():
                 assert found == table[event][1:]
@@ -97,7 +101,7 @@ def test_properties_of_the_renamed_event(devsecops: Zone, facts: list[Row]) -> N
         return monday(row), row["account_id"], row["user_id"], sent["is_bot"], sent["files_changed"], files, provider
 
     expected = Counter(shape(row) for row in facts if row["event_name"] == "ci_config_changed")
-    columns = ["week", "account_id", "user_id", "is_bot", "files_changed", "config_files", "ci_provider", "event"]
+    columns = ["account_id", "user_id", "is_bot", "files_changed", "config_files", "ci_provider", "event"]
     found = Counter(row[:-1] for row in built(devsecops, "ci", columns) if row[-1] == "ci_config_changed")
     assert found == expected
 
@@ -114,14 +118,14 @@ def test_late_and_internal_events(devsecops: Zone, once: list[Row], devsecops_da
     internal = {line.split(",")[0] for line in text if line.split(",")[3] == "true"}
     assert len(internal) == 3
     assert sum(row["internal"] for row in evidence) == sum(row["account_id"] in internal for row in once)
-    assert {row["account_id"] for row in once} >= {row[0] for row in built(devsecops, "ci", ["account_id"])}
+    assert {row["account_id"] for row in once} >= {row[1] for row in built(devsecops, "ci", ["account_id"])}
 
 
 def test_accounts_as_of_the_week(devsecops: Zone, devsecops_data: Path) -> None:
     week = date(2025, 6, 30)  # ends with the first instant of 2025-07-07: the snapshot of 1 July
     text = (devsecops_data / "landing/accounts/as_of=2025-07-01/accounts.csv").read_text().splitlines()
     plans = {fields[0]: (fields[1], int(fields[2])) for fields in (line.split(",") for line in text[1:])}
-    rows = devsecops.usage(week, "ci")
+    rows = devsecops.usage_with_accounts(week, "ci")
     assert rows
     assert all((row["plan"], row["seats"]) == plans.get(row["account_id"], (None, None)) for row in rows)
     assert devsecops.evidence(week)["snapshot"] == date(2025, 7, 1)

@@ -188,7 +188,7 @@ def test_accounts_as_of_the_week(zone: Zone) -> None:
     weeks = [date(2026, 1, 19), FEB_2, FEB_9, FEB_16]
     zone.build(*weeks)
     found = [
-        [(row["account_id"], row["plan"], row["seats"], row["is_internal"]) for row in zone.usage(week)]
+        [(row["account_id"], row["plan"], row["seats"], row["is_internal"]) for row in zone.usage_with_accounts(week)]
         for week in weeks
     ]
     assert found == [
@@ -215,7 +215,7 @@ def test_a_snapshot_with_the_bytes_of_an_earlier_one_counts_for_its_own_day(zone
     zone.ingest()
     weeks = [date(2026, 1, 19), FEB_16, date(2026, 3, 16)]
     zone.build(*weeks)
-    assert [[row["plan"] for row in zone.usage(week)] for week in weeks] == [[], ["team"], ["free"]]
+    assert [[row["plan"] for row in zone.usage_with_accounts(week)] for week in weeks] == [[], ["team"], ["free"]]
     assert [str(day) for day in zone.ledger.snapshots] == list(plans)
 
 
@@ -230,7 +230,7 @@ def test_declared_attributes_of_any_name(zone: Zone) -> None:
     zone.ingest()
     zone.build(MAR_2)
     names = ("source", "arr", "rank", "properties", "trial")
-    assert [tuple(row[name] for name in names) for row in zone.usage(MAR_2)] == [
+    assert [tuple(row[name] for name in names) for row in zone.usage_with_accounts(MAR_2)] == [
         ("ads", 12.5, 3, "p", True),
         ("x", None, None, None, None),
     ]

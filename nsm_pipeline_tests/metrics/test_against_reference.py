@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import statistics
-import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from datetime import date, datetime
 from pathlib import Path
@@ -11,7 +10,6 @@ from typing import Any
 
 import duckdb
 import pyarrow as pa
-import pyarrow.parquet as pq
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
@@ -80,27 +78,24 @@ def use_case(metrics: dict[str, Any], slices: Sequence[str] = ("plan", "seats"),
 
 
 def compute(definition: UseCase, events: Sequence[Row], accounts: Sequence[Row]) -> WeekOfMetrics:
-    """The program's answer: events get their account's attributes, as usage events have them."""
-    known = {row["account_id"]: row for row in accounts}
-    unknown = {**dict.fromkeys(ATTRIBUTES), "is_internal": False}
+    """The program's answer: events know whether their account is internal, as usage events do."""
+    internal = {row["account_id"]: row["is_internal"] for row in accounts}
     empty = dict.fromkeys(PROPERTIES)
-    full = [{**empty, **known.get(row["account_id"], unknown), **row} for row in events]
+    full = [{**empty, "is_internal": internal.get(row["account_id"], False), **row} for row in events]
     kinds = {
         "account_id": "string",
         "user_id": "string",
         "event": "string",
         "is_internal": "boolean",
-        **ATTRIBUTES,
         **PROPERTIES,
     }
     usage = pa.table({name: pa.array([row[name] for row in full], ARROW[kind]) for name, kind in kinds.items()})
     usage = usage.append_column("occurred_at", pa.array([datetime(2026, 3, 3)] * len(full), pa.timestamp("us")))
     kinds = {"account_id": "string", "is_internal": "boolean", **ATTRIBUTES}
     snapshot = pa.table({name: pa.array([row[name] for row in accounts], ARROW[kind]) for name, kind in kinds.items()})
-    with tempfile.TemporaryDirectory() as folder, duckdb.connect(config={"threads": 1}) as connection:
-        pq.write_table(usage, Path(folder) / "usage.parquet")
-        metrics = WeeklyMetrics(UseCasePlan(definition, ATTRIBUTES))
-        return metrics.run(connection, WEEK, str(Path(folder) / "usage.parquet"), snapshot)
+    with duckdb.connect(config={"threads": 1}) as connection:
+        connection.register("usage", usage)
+        return WeeklyMetrics(UseCasePlan(definition, ATTRIBUTES)).run(connection, WEEK, snapshot)
 
 
 class Reference:
