@@ -180,7 +180,6 @@ class Zone:
 
         def loaded(connection: duckdb.DuckDBPyConnection, week: date) -> list[Row]:
             step.load(connection, self.playbook.use_cases[use_case], week)
-            connection.register("snapshot", step.snapshot(connection, week))
             joined = """SELECT usage.*, snapshot.* EXCLUDE (account_id, is_internal)
                 FROM usage LEFT JOIN snapshot ON snapshot.account_id = usage.account_id"""
             rows: list[Row] = connection.execute(joined).to_arrow_table().to_pylist()

@@ -5,11 +5,11 @@ What belongs here: `week_evidence` and `unmapped_events`. What does not: toleran
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import date, timedelta
 
 import duckdb
 import ibis
-import ibis.expr.types as ir
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -41,9 +41,10 @@ def _compile_mapped(mappings: list[Mapping], late_after: timedelta) -> str:
     landed = ibis.table({**LANDED, "received_at": "timestamp(6)"}, name="landed")
     snapshot = ibis.table({"account_id": "string", "is_internal": "boolean"}, name="snapshot")
     internal = snapshot.filter(snapshot.is_internal).account_id
-    mapped: ir.BooleanValue = ibis.literal(False)
-    for mapping in mappings:
-        mapped |= mapping.mapped(landed)
+    sources = [source for mapping in mappings for source in mapping.sources]
+    whole = [source.source.name for source in sources if source.since is None and source.until is None]
+    parts = [source.matches(landed) for source in sources if source.source.name not in whole]
+    mapped = ibis.or_(landed.event_name.isin(sorted({*whole})), *parts)
     counts = landed.group_by(landed.event_name, mapped=mapped).agg(
         rows=landed.count(),
         late=landed.count(where=landed.received_at > landed.occurred_at + ibis.literal(late_after)),
@@ -100,6 +101,9 @@ def _lost(inputs: WeekInputs, connection: duckdb.DuckDBPyConnection, week: date)
     losers = inputs.losers(week)
     if not losers:
         return 0, 0
+    if inputs.playbook.calendar.utc_weeks(week) == (week,):
+        kinds = Counter(kind for file in losers for kind in pq.read_table(file, columns=["kind"])["kind"].to_pylist())
+        return kinds.total(), kinds["conflict"]
     start, end = inputs.playbook.calendar.bounds(week)
     found = connection.execute(
         """SELECT count(*), count(*) FILTER (loser.kind = 'conflict')

@@ -27,6 +27,7 @@ from nsm_pipeline.metrics.expressions import (
     total,
 )  # fmt: skip
 from nsm_pipeline.metrics.measures import ROLES, Measure, Plan, Role, Scope, UseCasePlan
+from nsm_pipeline.playbook.filters import parse, used_columns
 
 METRICS_VERSION = 2
 UNKNOWN = "(unknown)"
@@ -80,11 +81,13 @@ class WeeklyMetrics:
         self.sql_accounts = _sql(per_account_rows)
         accounts = ibis.table(per_account_rows.schema(), name="per_account")
         self.sql_slices = {name: _sql(self._slice(accounts, name)) for name in plan.use_case.slices}
-        self.sql_event_slices = {}
-        if self.others or self.outside:
-            for name in plan.use_case.slices:
-                cut = self._with_attributes(usage, plan.filter_attributes | {name})
-                self.sql_event_slices[name] = _sql(_by(cut, name, self._totals(cut, self.others, self.outside)))
+        self.sql_cut, self.sql_event_slices = "", {}
+        if plan.use_case.slices and (self.others or self.outside):
+            rows = self._cut(usage)
+            self.sql_cut = _sql(rows)
+            cut = ibis.table(rows.schema(), name="cut")
+            columns = self._totals(cut, self.others, self.outside)
+            self.sql_event_slices = {name: _sql(_by(cut, name, columns)) for name in plan.use_case.slices}
         active = usage.filter(usage.event.isin(list(plan.use_case.active_events)))
         self.sql_active = _sql(active.select("account_id"))
         known = ibis.table({**self.snapshot.schema(), "is_internal": "boolean", "_is_active": "boolean"}, name="known")
@@ -95,13 +98,14 @@ class WeeklyMetrics:
             if self.attributes
         }
 
-    def run(self, connection: duckdb.DuckDBPyConnection, week: date, snapshot: pa.Table) -> WeekOfMetrics:
-        """Compute one week from the connection's table `usage`, the week's events, and the account snapshot
+    def run(self, connection: duckdb.DuckDBPyConnection, week: date) -> WeekOfMetrics:
+        """Compute one week from the connection's tables `usage`, the week's events, and `snapshot`, its accounts
         (account_id, is_internal, attributes)."""
-        connection.register("snapshot", snapshot)
         connection.execute(f"CREATE OR REPLACE TEMP TABLE per_account AS {self.sql_accounts}")
         totals = self._numbers(connection, self.sql_totals)
         slices = {name: self._sliced(connection, sql) for name, sql in self.sql_slices.items()}
+        if self.sql_cut:
+            connection.execute(f"CREATE OR REPLACE TEMP TABLE cut AS {self.sql_cut}")
         for name, sql in self.sql_event_slices.items():
             _merge(slices[name], self._sliced(connection, sql))
         if self.attributes:
@@ -115,6 +119,18 @@ class WeeklyMetrics:
         account_weeks = self._account_weeks(connection, week)
         tables = {role: self._rows(role, week, totals.get("all", {}), slices) for role in ROLES}
         return WeekOfMetrics(account_weeks, tables)
+
+    def _cut(self, usage: ir.Table) -> ir.Table:
+        """Events that count for what does not add up over accounts, with what it is computed from and cut by."""
+        plan = self.plan
+        events = self._with_attributes(usage, plan.filter_attributes | set(plan.use_case.slices))
+        scopes = {*(measure.scope for measure in self.others), *self.outside}
+        inside = ibis.or_(*(condition(events, scope, self.columns) for scope in sorted(scopes)))
+        wheres = [parse(scope.where, self.columns) for scope in scopes if scope.where]
+        used = {measure.column for measure in self.others if measure.column}.union(*map(used_columns, wheres))
+        return events.filter(inside).select(
+            *sorted({"account_id", "event", "is_internal", *used, *plan.use_case.slices})
+        )
 
     def _with_attributes(self, rows: ir.Table, names: Collection[str]) -> ir.Table:
         """Rows with some attributes of their accounts; without a join where there are none to be had."""

@@ -6,6 +6,8 @@ Weekly assets take a range of weeks in one run (starting a run costs seconds) an
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from importlib import import_module
+from threading import Thread
 from typing import Any
 
 import dagster as dg
@@ -18,6 +20,7 @@ from nsm_pipeline.metrics.measures import ROLES, UseCasePlan
 from nsm_pipeline.orchestration.metadata import (
     GROWTH_SCHEMA,
     METRIC_SCHEMA,
+    attach,
     column_schema,
     file_metadata,
     landing_metadata,
@@ -111,13 +114,20 @@ def weekly_assets(plans: Mapping[str, UseCasePlan], partitions: dg.PartitionsDef
         selected = context.op_execution_context.selected_asset_keys
         usage = (config.use_cases or list(opened.plans)) if USAGE in selected else []
         tables = [(name, table) for name in plans for table in WEEKLY_TABLES if dg.AssetKey([name, table]) in selected]
+        # The judge takes seconds to load and will be needed where weeks are built: meanwhile, while queries run.
+        judge = Thread(target=import_module, args=("nsm_pipeline.certification.judging",), daemon=True)
         done_weeks = run_weeks(opened, weeks, usage, tables, config.force)
+        said: dict[tuple[dg.AssetKey, str], Mapping[str, object]] = {}
         for number, done in enumerate(done_weeks, start=1):
+            if done.tables and not judge.ident:
+                judge.start()
+            week = done.week.isoformat()
             if usage:
-                _report_usage(context, opened, done)
+                said[USAGE, week] = _of_usage(opened, done)
             for name, table in tables:
-                _report_table(context, opened, name, table, done)
-            _progress(context, "weeks", number, len(weeks), str(done.week))
+                said[dg.AssetKey([name, table]), week] = _of_table(opened, name, table, done)
+            _progress(context, "weeks", number, len(weeks), week)
+        attach(context, said)
         for key in (USAGE, *(dg.AssetKey(list(table)) for table in tables)):
             if key in selected:
                 yield dg.MaterializeResult(asset_key=key)
@@ -162,10 +172,10 @@ def _table_specs(plan: UseCasePlan, partitions: dg.PartitionsDefinition[str]) ->
     ]
 
 
-def _report_usage(context: dg.AssetExecutionContext, opened: Open, done: WeekDone) -> None:
+def _of_usage(opened: Open, done: WeekDone) -> dict[str, object]:
     evidence = opened.lake.read("week_evidence", done.week)
     (row,) = evidence.to_pylist()
-    metadata = {
+    return {
         **{name: row[name] for name in EVIDENCE.names if name not in ("week", "snapshot")},
         "dagster/row_count": row["accepted"] - row["unmapped"],
         "account snapshot": str(row["snapshot"]),
@@ -175,20 +185,19 @@ def _report_usage(context: dg.AssetExecutionContext, opened: Open, done: WeekDon
             opened.lake.file("week_evidence", done.week), opened.lake.fingerprint("week_evidence", done.week)
         ),
     }
-    context.add_asset_metadata(metadata, asset_key=USAGE, partition_key=done.week.isoformat())
 
 
-def _report_table(context: dg.AssetExecutionContext, opened: Open, name: str, table: str, done: WeekDone) -> None:
-    week = done.week.isoformat()
+def _of_table(opened: Open, name: str, table: str, done: WeekDone) -> dict[str, object]:
     data = done.tables.get((name, table))
     rebuilt = data is not None
     if data is None:
-        data = opened.lake.read(table, name, week)
-    metadata: dict[str, Any] = {"dagster/row_count": data.num_rows, "rebuilt": rebuilt, "preview": preview(data)}
+        data = opened.lake.read(table, name, done.week)
+    found: dict[str, object] = {"dagster/row_count": data.num_rows, "rebuilt": rebuilt, "preview": preview(data)}
     if table != "account_weeks":
-        metadata |= {"value" if table == "north_star" else key: value for key, value in totals_of(data).items()}
-    metadata |= file_metadata(opened.lake.file(table, name, week), opened.lake.fingerprint(table, name, week))
-    context.add_asset_metadata(metadata, asset_key=dg.AssetKey([name, table]), partition_key=week)
+        found |= {"value" if table == "north_star" else key: value for key, value in totals_of(data).items()}
+    return found | file_metadata(
+        opened.lake.file(table, name, done.week), opened.lake.fingerprint(table, name, done.week)
+    )
 
 
 def growth_asset(use_case: UseCase) -> dg.AssetsDefinition:

@@ -27,7 +27,7 @@ OPEN_SHARDS = 8
 BUSY_TIMEOUT = 60
 BATCH = 500
 CHECKS = AssetCheckExecutionsTable
-CheckKey = tuple[str, str, str | None]
+KEY = ("asset_key", "check_name", "partition", "run_id")
 
 
 class KeptOpenEventLogStorage(SqliteEventLogStorage):
@@ -140,17 +140,32 @@ class KeptOpenEventLogStorage(SqliteEventLogStorage):
             )
             with self.index_transaction() as connection:
                 planned = {tuple(row) for row in connection.execute(known)}
-                new = []
-                for event, event_id, row in zip(mine, ids, rows, strict=True):
-                    key, values = _execution(event, event_id, row)
-                    if key in planned:
-                        connection.execute(CHECKS.update().where(_is(key, run_id)).values(**values))
-                    else:
-                        planned.add(key)
-                        names = dict(zip(("asset_key", "check_name", "partition"), key, strict=True))
-                        new.append({**names, "run_id": run_id, **values})
+                found = [_execution(event, key, row) for event, key, row in zip(mine, ids, rows, strict=True)]
+                keys = [{name: execution[name] for name in KEY} for execution in found]
+                new = [key for key in keys if tuple(key.values())[:3] not in planned]
                 if new:
                     connection.execute(CHECKS.insert(), new)
+                for whole in (True, False):
+                    if some := [one for one in found if (one["partition"] is None) == whole]:
+                        parameters = [{f"new_{name}": value for name, value in one.items()} for one in some]
+                        connection.execute(_update(whole), parameters)
+
+    def _store_asset_check_evaluation_planned(self, event: EventLogEntry, event_id: int | None) -> None:
+        """As Dagster does, but the event, which is the same for every partition, is made into text once."""
+        planned: Any = event.get_dagster_event().event_specific_data
+        row = self._event_to_row(event)
+        partitions = planned.partitions_subset.get_partition_keys() if planned.partitions_subset else [None]
+        common = {
+            "asset_key": planned.asset_key.to_string(),
+            "check_name": planned.check_name,
+            "run_id": event.run_id,
+            "execution_status": "PLANNED",
+            "evaluation_event": row["event"],
+            "evaluation_event_timestamp": row["timestamp"],
+            "evaluation_event_storage_id": event_id,
+        }
+        with self.index_transaction() as connection:
+            connection.execute(CHECKS.insert(), [{**common, "partition": partition} for partition in partitions])
 
     def dispose(self) -> None:
         self._store_evaluations()
@@ -160,24 +175,29 @@ class KeptOpenEventLogStorage(SqliteEventLogStorage):
         super().dispose()
 
 
-def _execution(event: EventLogEntry, event_id: int, row: dict[str, Any]) -> tuple[CheckKey, dict[str, Any]]:
-    """Which check and partition an evaluation is of, and what Dagster's table of executions says of it."""
+def _execution(event: EventLogEntry, event_id: int, row: dict[str, Any]) -> dict[str, Any]:
+    """What Dagster's table of executions says of an evaluation: KEY, then the rest."""
     found = event.get_dagster_event().asset_check_evaluation_data
     target = found.target_materialization_data
-    values = {
+    return {
+        "asset_key": found.asset_key.to_string(),
+        "check_name": found.check_name,
+        "partition": found.partition,
+        "run_id": event.run_id,
         "execution_status": "SUCCEEDED" if found.passed else "FAILED",
         "evaluation_event": row["event"],
         "evaluation_event_timestamp": row["timestamp"],
         "evaluation_event_storage_id": event_id,
         "materialization_event_storage_id": target.storage_id if target else None,
     }
-    return (found.asset_key.to_string(), found.check_name, found.partition), values
 
 
-def _is(key: CheckKey, run_id: str) -> Any:
-    asset_key, check_name, partition = key
-    same = CHECKS.c.partition.is_(None) if partition is None else CHECKS.c.partition == partition
-    return (CHECKS.c.asset_key == asset_key) & (CHECKS.c.check_name == check_name) & (CHECKS.c.run_id == run_id) & same
+def _update(whole: bool) -> Any:
+    """The statement, executed for many at once, that changes executions of one partition or (`whole`) of none."""
+    names = [column.name for column in CHECKS.columns if column.name not in (*KEY, "id", "create_timestamp")]
+    same = [CHECKS.c[name] == db.bindparam(f"new_{name}") for name in KEY if name != "partition"]
+    same.append(CHECKS.c.partition.is_(None) if whole else CHECKS.c.partition == db.bindparam("new_partition"))
+    return CHECKS.update().where(db.and_(*same)).values({name: db.bindparam(f"new_{name}") for name in names})
 
 
 def _relax(connection: Any, _record: object) -> None:

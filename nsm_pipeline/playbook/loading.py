@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -84,9 +85,15 @@ def _mapping(loader: _UniqueKeys, node: yaml.MappingNode) -> dict[Any, Any]:
 _UniqueKeys.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
 
 
+@lru_cache(maxsize=64)
+def _parsed(text: str) -> Any:
+    """Every step of a run opens the home anew; its playbook is the same text nearly always."""
+    return yaml.load(text, _UniqueKeys)  # noqa: S506 (a SafeLoader)
+
+
 def _yaml(file: Path) -> Any:
     try:
-        content = yaml.load(file.read_text(encoding="utf-8"), _UniqueKeys)  # noqa: S506 (a SafeLoader)
+        content = _parsed(file.read_text(encoding="utf-8"))
     except OSError as error:
         raise PlaybookError(f"{file}: not readable: {error.strerror}.") from None
     except RecursionError:

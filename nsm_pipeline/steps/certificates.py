@@ -18,7 +18,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from nsm_pipeline.certification.certificates import Certificate, CertifiedGate, certify
-from nsm_pipeline.lake import SeenFiles, once_per_file, write_text
+from nsm_pipeline.lake import SeenFiles, json_text, once_per_file, write_text
 from nsm_pipeline.metrics.measures import ROLES
 from nsm_pipeline.metrics.weekly import METRIC_ROWS
 from nsm_pipeline.steps.opening import WEEKLY_TABLES, Open
@@ -79,7 +79,7 @@ def _store(opened: Open, name: str, week: date, gates: list[CertifiedGate]) -> N
         tables.append(table.cast(METRIC_ROWS))
     certificate = certify(name, week, fingerprints, pa.concat_tables(tables), gates)
     content = {"id": certificate.id, **certificate.model_dump(mode="json")}
-    write_text(certificate_file(opened, name, week), json.dumps(content, indent=1, sort_keys=True))
+    write_text(certificate_file(opened, name, week), json_text(content))
 
 
 def load_certificate(opened: Open, name: str, week: date) -> Certificate | None:

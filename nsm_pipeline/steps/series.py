@@ -6,9 +6,8 @@ does not: the arithmetic (`metrics.growth`), the gates (`certification`).
 
 from __future__ import annotations
 
-import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,7 @@ from pydantic import BaseModel, ConfigDict
 from nsm_pipeline.certification.evidence import Evidence, gather
 from nsm_pipeline.certification.gates import GATES_VERSION, gates_of
 from nsm_pipeline.events.quality import QUALITY
-from nsm_pipeline.lake import digest, write_text
+from nsm_pipeline.lake import digest, json_text, write_text
 from nsm_pipeline.metrics.growth import growth_series, lifecycle_counts, north_star_from_accounts
 from nsm_pipeline.metrics.measures import ROLES
 from nsm_pipeline.metrics.weekly import METRIC_ROWS
@@ -194,7 +193,7 @@ def _short(value: object) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-def _write_if_changed(file: Path, content: object) -> None:
-    text = json.dumps(content, indent=1, sort_keys=True, default=str)
+def _write_if_changed(file: Path, content: Mapping[str, object]) -> None:
+    text = json_text(content)
     if not file.is_file() or file.read_text(encoding="utf-8") != text:
         write_text(file, text)

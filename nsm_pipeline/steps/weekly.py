@@ -75,7 +75,7 @@ def _compute(
     tables: Sequence[str],
 ) -> dict[TableOf, pa.Table]:
     """Compute and store a use case's tables from the connection's `usage`."""
-    result = metrics.run(connection, week, opened.usage.snapshot(connection, week))
+    result = metrics.run(connection, week)
     made: dict[str, pa.Table] = {"account_weeks": result.account_weeks, **{role: result.tables[role] for role in ROLES}}
     for table in tables:
         opened.lake.write(made[table], opened.fingerprint(table, name, week), table, name, week)

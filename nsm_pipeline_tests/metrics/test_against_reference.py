@@ -95,7 +95,8 @@ def compute(definition: UseCase, events: Sequence[Row], accounts: Sequence[Row])
     snapshot = pa.table({name: pa.array([row[name] for row in accounts], ARROW[kind]) for name, kind in kinds.items()})
     with duckdb.connect(config={"threads": 1}) as connection:
         connection.register("usage", usage)
-        return WeeklyMetrics(UseCasePlan(definition, ATTRIBUTES)).run(connection, WEEK, snapshot)
+        connection.register("snapshot", snapshot)
+        return WeeklyMetrics(UseCasePlan(definition, ATTRIBUTES)).run(connection, WEEK)
 
 
 class Reference:
