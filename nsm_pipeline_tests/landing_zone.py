@@ -168,7 +168,7 @@ class Zone:
         """Build everything of some weeks, stale or not."""
         step = self.step()
         everything = frozenset([*self.playbook.use_cases, "evidence"])
-        list(self.engine.map(lambda connection, week: step.run(connection, week, everything), weeks))
+        list(self.engine.map(lambda connection, week: step.run(connection, [week], everything), weeks))
 
     def usage(self, week: date, use_case: str = "shop") -> list[Row]:
         """A built week's usage events."""
@@ -179,7 +179,7 @@ class Zone:
         step = self.step()
 
         def loaded(connection: duckdb.DuckDBPyConnection, week: date) -> list[Row]:
-            step.load(connection, self.playbook.use_cases[use_case], week)
+            step.load(connection, self.playbook.use_cases[use_case], [week])
             joined = """SELECT usage.*, snapshot.* EXCLUDE (account_id, is_internal)
                 FROM usage LEFT JOIN snapshot ON snapshot.account_id = usage.account_id"""
             rows: list[Row] = connection.execute(joined).to_arrow_table().to_pylist()

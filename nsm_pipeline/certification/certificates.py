@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date
+from functools import cached_property
 
 import pyarrow as pa
 from pydantic import BaseModel, ConfigDict
@@ -31,7 +32,7 @@ class Certificate(BaseModel):
     values: list[dict[str, object]]
     gates: list[CertifiedGate]
 
-    @property
+    @cached_property
     def id(self) -> str:
         return f"{self.use_case}-{self.week}-{digest(self.model_dump(mode='json'))}"
 

@@ -13,6 +13,7 @@ from statistics import median
 import pandas as pd
 import pyarrow as pa
 
+from nsm_pipeline.lake import digest
 from nsm_pipeline.playbook.models import UseCase
 from nsm_pipeline.weeks import WEEK
 
@@ -49,6 +50,15 @@ class Evidence:
     def frame(self, name: str) -> pd.DataFrame:
         frames = {"week": self.week, "slices": self.slices, "properties": self.properties, "growth": self.week}
         return frames[name] if name in frames else self.metrics[self.metrics["role"] == name]
+
+    def marks(self) -> dict[str, str]:
+        """What the verdict on each week rests on, in short: equal where all the week's rows are."""
+        rows: dict[str, list[int]] = {}
+        for frame in (self.week, self.metrics, self.slices, self.properties):
+            hashes = pd.util.hash_pandas_object(frame, index=False).to_list() if len(frame) else []
+            for week, value in zip(frame["week"].to_list() if len(frame) else [], hashes, strict=True):
+                rows.setdefault(week, []).append(value)
+        return {week: digest(values) for week, values in rows.items()}
 
 
 def gather(

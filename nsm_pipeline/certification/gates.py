@@ -20,6 +20,7 @@ from nsm_pipeline.playbook.models import UseCase
 GATES_VERSION = 1
 COLUMN_ARGUMENTS = ("column", "column_A", "column_B")
 ROW_BY_ROW = re.compile(r"expect_column_(pair_)?values_")
+ACROSS_ROWS = re.compile(r"unique|increasing|decreasing|z_score")
 Severity = Literal["critical", "warning"]
 CHECKS = {
     "rows_reconcile": "Every row of every file is accepted, a duplicate or quarantined; every landed row is used once.",
@@ -44,6 +45,11 @@ class Gate:
     arguments: Mapping[str, Any]
     severity: Severity = "critical"
     scope: Mapping[str, object] = field(default_factory=dict)
+
+    @property
+    def looks_across(self) -> bool:
+        """Whether its verdict on a row depends on other rows, and so on other weeks."""
+        return bool(ACROSS_ROWS.search(self.expectation))
 
     def key(self) -> list[object]:
         return [self.name, self.frame, self.expectation, dict(self.arguments), self.severity, dict(self.scope)]

@@ -24,6 +24,7 @@ from nsm_pipeline.errors import UserError, nearest
 from nsm_pipeline.events.landing import FOLDERS, ingest, load_ledger
 from nsm_pipeline.home import Home
 from nsm_pipeline.lake import write_text
+from nsm_pipeline.orchestration.ahead import load_ahead
 from nsm_pipeline.steps.certificates import WeekState, week_states
 from nsm_pipeline.steps.opening import Open, open_playbook
 from nsm_pipeline.steps.publication import is_published
@@ -88,7 +89,12 @@ def _ingested(home: Home, as_of: date | None, advance: Advance) -> Open:
             "sample with `nsm sample`."
         )
     opened = Open.of(home, playbook)
-    ledger = ingest(home, opened.engine, playbook.calendar, lambda done, of, _: advance("landing files", done, of))
+
+    def on_file(done: int, of: int, _: str) -> None:
+        load_ahead()  # new files: there will be weeks to build and to judge
+        advance("landing files", done, of)
+
+    ledger = ingest(home, opened.engine, playbook.calendar, on_file)
     return Open.of(home, playbook, opened.engine, ledger)
 
 

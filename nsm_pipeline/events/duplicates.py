@@ -15,7 +15,6 @@ one column; only the rows behind them are then compared by the event_id itself.
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
@@ -81,10 +80,10 @@ def settle(lake: Lake, engine: Engine, ledger: Ledger) -> None:
         if not changed >= set(active):
             touched = _touched_hashes(engine, [part.file for part in parts if part.content in changed] + gone)
         new = _losers(engine, parts, touched)
-        for week, losers in _by_week(lake, ledger, new, touched).items():
+        for week, losers in _by_week(lake, engine, ledger, new, touched).items():
             _record(lake, ledger, week, losers)
         ledger.losers = dict(sorted(ledger.losers.items()))
-        _count(lake, ledger)
+        _count(lake, engine, ledger)
     ledger.settled = active
 
 
@@ -98,14 +97,17 @@ def _record(lake: Lake, ledger: Ledger, week: date, losers: pa.Table) -> None:
     ledger.losers[week] = fingerprint
 
 
-def _count(lake: Lake, ledger: Ledger) -> None:
-    counts: Counter[tuple[str, str]] = Counter()
-    for week, fingerprint in ledger.losers.items():
-        losers = lake.read("duplicates", week, fingerprint)
-        counts.update(zip(losers["content"].to_pylist(), losers["kind"].to_pylist(), strict=True))
+def _count(lake: Lake, engine: Engine, ledger: Ledger) -> None:
+    files = [file for week in ledger.losers if (file := losers_file(lake, ledger, week))]
+    counts: dict[tuple[str, str], int] = {}
+    if files:
+        schema = pa.schema([("content", pa.string()), ("kind", pa.string()), ("rows", pa.int64())])
+        sql = "SELECT content, kind, count(*) AS rows FROM read_parquet($files) GROUP BY ALL"
+        for row in _query(engine, sql, [{"files": files}], schema).to_pylist():
+            counts[row["content"], row["kind"]] = row["rows"]
     for key, content in ledger.contents.items():
         if content.kind == "events":
-            content.duplicates, content.conflicts = counts[key, "duplicate"], counts[key, "conflict"]
+            content.duplicates, content.conflicts = counts.get((key, "duplicate"), 0), counts.get((key, "conflict"), 0)
 
 
 def _query(
@@ -141,13 +143,16 @@ def _losers(engine: Engine, parts: list[Part], touched: pa.Table | None) -> pa.T
     files = [part.file for part in parts]
     if not files:
         return pa.table({"week": pa.array([], pa.date32()), **{f.name: pa.array([], f.type) for f in LOSERS}})
-    repeated = _repeated(engine, parts, touched)
+    if touched is None:
+        repeated, hit_files = _repeated(engine, parts), files
+    else:
+        repeated, hit_files = _repeated_again(engine, files, touched)
     candidates = _query(
         engine,
         """SELECT filename AS file, file_row_number AS row, row_number, id_hash, event_id, content_hash, received_at
         FROM read_parquet($files, filename = true, file_row_number = true)
         WHERE id_hash IN (SELECT id_hash FROM repeated)""",
-        _chunks(_hit_files(engine, files, repeated, touched), 16),
+        _chunks(hit_files if repeated.num_rows else [], 16),
         CANDIDATE,
         repeated=repeated,
     )
@@ -185,12 +190,8 @@ RANKED = pa.schema(
 )  # fmt: skip
 
 
-def _repeated(engine: Engine, parts: list[Part], touched: pa.Table | None) -> pa.Table:
-    """Hashes that stand in more than one row; only those in `touched` where it is given."""
-    if touched is not None:
-        sql = """SELECT id_hash FROM read_parquet($files)
-            WHERE id_hash IN (SELECT id_hash FROM touched) GROUP BY id_hash HAVING count(*) > 1"""
-        return _query(engine, sql, [{"files": [part.file for part in parts]}], HASHES, touched=touched)
+def _repeated(engine: Engine, parts: list[Part]) -> pa.Table:
+    """Hashes that stand in more than one row."""
     passes = max(engine.workers, -(-sum(part.rows for part in parts) // ROWS_PER_PASS))
     bounds = [number * (1 << 64) // passes for number in range(passes)] + [1 << 64]
     jobs = [{"files": [part.file for part in parts], "low": low, "high": high - 1} for low, high in pairwise(bounds)]
@@ -209,15 +210,16 @@ def _repeated_between(connection: duckdb.DuckDBPyConnection, bounds: dict[str, o
     return np.unique(hashes[1:][hashes[1:] == hashes[:-1]])
 
 
-def _hit_files(engine: Engine, files: list[str], repeated: pa.Table, touched: pa.Table | None) -> list[str]:
-    if repeated.num_rows == 0:
-        return []
-    if touched is None:
-        return files
-    sql = """SELECT DISTINCT filename AS file FROM read_parquet($files, filename = true)
-        WHERE id_hash IN (SELECT id_hash FROM repeated)"""
-    found = _query(engine, sql, _chunks(files, 8), pa.schema([("file", pa.string())]), repeated=repeated)
-    return sorted(found["file"].to_pylist())
+def _repeated_again(engine: Engine, files: list[str], touched: pa.Table) -> tuple[pa.Table, list[str]]:
+    """Of the touched hashes those that stand in more than one row, and the files in which they do."""
+    schema = pa.schema([("id_hash", pa.uint64()), ("file", pa.string())])
+    sql = """SELECT id_hash, filename AS file FROM read_parquet($files, filename = true)
+        WHERE id_hash IN (SELECT id_hash FROM touched)"""
+    found = _query(engine, sql, _chunks(files, 16), schema, touched=touched)
+    hashes = np.sort(found["id_hash"].to_numpy())
+    repeated = np.unique(hashes[1:][hashes[1:] == hashes[:-1]])
+    hit = found.filter(pc.is_in(found["id_hash"], pa.array(repeated)))
+    return pa.table({"id_hash": repeated}).cast(HASHES), sorted(set(hit["file"].to_pylist()))
 
 
 def _same_content(engine: Engine, losers: pa.Table) -> pa.Array:
@@ -247,11 +249,12 @@ def _same_content(engine: Engine, losers: pa.Table) -> pa.Array:
     return pa.array([equal or next(verdict) for equal in losers["equal"].to_pylist()], pa.bool_())
 
 
-def _by_week(lake: Lake, ledger: Ledger, new: pa.Table, touched: pa.Table | None) -> dict[date, pa.Table]:
+def _by_week(
+    lake: Lake, engine: Engine, ledger: Ledger, new: pa.Table, touched: pa.Table | None
+) -> dict[date, pa.Table]:
     """Losers per UTC week whose losers may have changed: the new ones, and the settled ones of untouched ids."""
     result: dict[date, pa.Table] = {}
-    new_weeks = set(new["week"].to_pylist())
-    for week in sorted(new_weeks | set(ledger.losers)):
+    for week in sorted(set(new["week"].to_pylist()) | _touched_weeks(lake, engine, ledger, touched)):
         mine = new.filter(pc.equal(new["week"], pa.scalar(week, pa.date32()))).select(LOSERS.names)
         kept = LOSERS.empty_table()
         if touched is not None and week in ledger.losers:
@@ -260,3 +263,14 @@ def _by_week(lake: Lake, ledger: Ledger, new: pa.Table, touched: pa.Table | None
         together = pa.concat_tables([kept.cast(LOSERS), mine.cast(LOSERS)])
         result[week] = together.sort_by([("content", "ascending"), ("row", "ascending")])
     return result
+
+
+def _touched_weeks(lake: Lake, engine: Engine, ledger: Ledger, touched: pa.Table | None) -> set[date]:
+    """UTC weeks with a settled loser of a touched id; all that have losers where every id is touched."""
+    if touched is None or not ledger.losers:
+        return set(ledger.losers)
+    files = {losers_file(lake, ledger, week): week for week in ledger.losers}
+    sql = """SELECT DISTINCT filename AS file FROM read_parquet($files, filename = true)
+        WHERE id_hash IN (SELECT id_hash FROM touched)"""
+    found = _query(engine, sql, [{"files": list(files)}], pa.schema([("file", pa.string())]), touched=touched)
+    return {files[file] for file in found["file"].to_pylist()}

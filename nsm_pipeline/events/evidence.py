@@ -6,7 +6,9 @@ What belongs here: `week_evidence` and `unmapped_events`. What does not: toleran
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from datetime import date, timedelta
+from typing import Any
 
 import duckdb
 import ibis
@@ -14,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from nsm_pipeline.events.accounts import snapshot_of
-from nsm_pipeline.events.inputs import WeekInputs
+from nsm_pipeline.events.inputs import WeekInputs, by_week
 from nsm_pipeline.events.instrumentation import LANDED, Mapping
 from nsm_pipeline.lake import digest
 
@@ -42,29 +44,39 @@ def _compile_mapped(mappings: list[Mapping], late_after: timedelta) -> str:
     snapshot = ibis.table({"account_id": "string", "is_internal": "boolean"}, name="snapshot")
     internal = snapshot.filter(snapshot.is_internal).account_id
     sources = [source for mapping in mappings for source in mapping.sources]
-    whole = [source.source.name for source in sources if source.since is None and source.until is None]
-    parts = [source.matches(landed) for source in sources if source.source.name not in whole]
-    mapped = ibis.or_(landed.event_name.isin(sorted({*whole})), *parts)
-    counts = landed.group_by(landed.event_name, mapped=mapped).agg(
+    whole = [source.sent for source in sources if source.since is None and source.until is None]
+    parts = [source.matches(landed) for source in sources if source.sent not in whole]
+    microseconds = late_after // timedelta(microseconds=1)
+    # A name that no use case knows has no `sent`.
+    mapped = landed.sent.notnull() & ibis.or_(landed.sent.isin(sorted({*whole})), *parts)
+    # Rows of a known name need not be told apart by it.
+    name = ibis.ifelse(mapped, ibis.null("string"), landed.event_name)
+    counts = landed.group_by("week", event_name=name, mapped=mapped).agg(
         rows=landed.count(),
-        late=landed.count(where=landed.received_at > landed.occurred_at + ibis.literal(late_after)),
+        late=landed.count(where=landed.received_at.delta(landed.occurred_at, unit="us") > microseconds),
         internal=landed.count(where=landed.account_id.isin(internal)),
     )
     return str(ibis.to_sql(counts, dialect="duckdb"))
 
 
-def write_evidence(inputs: WeekInputs, connection: duckdb.DuckDBPyConnection, week: date) -> None:
-    """Store a week's evidence and unmapped names from the tables `landed` and `snapshot` of a connection."""
-    counts = connection.execute(_mapped(inputs, week)).to_arrow_table().to_pylist()
+def write_evidence(inputs: WeekInputs, connection: duckdb.DuckDBPyConnection, weeks: Sequence[date]) -> None:
+    """Store some weeks' evidence and unmapped names from the tables `landed` and `snapshot` of a connection."""
+    counts = by_week(connection.execute(_mapped(inputs, weeks[0])).to_arrow_table())
+    for week in weeks:
+        _write_week(inputs, connection, week, counts.get(week, []))
+
+
+def _write_week(
+    inputs: WeekInputs, connection: duckdb.DuckDBPyConnection, week: date, counts: list[dict[str, Any]]
+) -> None:
     duplicate, conflict = _lost(inputs, connection, week)
-    accepted = sum(row["rows"] for row in counts)
     evidence = {
         "week": week,
         "landed": _landed_rows(inputs, connection, week),
         "duplicate": duplicate,
         "conflict": conflict,
         "quarantined": inputs.quarantined(week),
-        "accepted": accepted,
+        "accepted": sum(row["rows"] for row in counts),
         "late": sum(row["late"] for row in counts),
         "unmapped": sum(row["rows"] for row in counts if not row["mapped"]),
         "internal": sum(row["internal"] for row in counts),
@@ -79,7 +91,7 @@ def write_evidence(inputs: WeekInputs, connection: duckdb.DuckDBPyConnection, we
 
 def _landed_rows(inputs: WeekInputs, connection: duckdb.DuckDBPyConnection, week: date) -> int:
     """Rows of the week's landed parts, duplicates included: from the footers where a part lies in one week."""
-    files = inputs.part_files(week)
+    files = inputs.files(inputs.parts(week))
     if inputs.playbook.calendar.utc_weeks(week) == (week,):
         return sum(pq.read_metadata(file).num_rows for file in files)
     return _count_between(inputs, connection, week, files)
@@ -114,7 +126,7 @@ def _lost(inputs: WeekInputs, connection: duckdb.DuckDBPyConnection, week: date)
         WHERE landed.occurred_at >= $start AND landed.occurred_at < $end""",
         {
             "losers": losers,
-            "files": inputs.part_files(week),
+            "files": inputs.files(inputs.parts(week)),
             "start": start,
             "end": end,
         },

@@ -7,10 +7,11 @@ not: building the week (`usage`, `evidence`).
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import date
 from threading import Lock
+from typing import Any
 
 import duckdb
 import pyarrow as pa
@@ -24,6 +25,15 @@ from nsm_pipeline.playbook.loading import Playbook
 from nsm_pipeline.playbook.models import UseCase
 
 USAGE_VERSION = 3
+EVIDENCE = "evidence"
+
+
+def by_week(found: pa.Table) -> dict[date, list[dict[str, Any]]]:
+    """Rows of a query's result by their column `week`."""
+    rows: dict[date, list[dict[str, Any]]] = {}
+    for row in found.to_pylist():
+        rows.setdefault(row.pop("week"), []).append(row)
+    return rows
 
 
 @dataclass
@@ -39,6 +49,7 @@ class WeekInputs:
     _fingerprints: dict[tuple[str, str, date], str] = field(default_factory=dict)
     _snapshots: dict[tuple[date, str] | None, pa.Table] = field(default_factory=dict)
     _active: dict[str, str] | None = None
+    _sent_names: list[str] | None = None
     _aside: Counter[date] | None = None
 
     def compiled(self, key: str, compile_: Callable[[], tuple[str, ...]]) -> tuple[str, ...]:
@@ -51,18 +62,29 @@ class WeekInputs:
     def mapping(self, use_case: UseCase, week: date) -> Mapping:
         key = (use_case.use_case, week)
         if key not in self._mappings:
-            self._mappings[key] = mapping_in(use_case, week, self.playbook.calendar)
+            self._mappings[key] = mapping_in(use_case, week, self.playbook.calendar, self.sent_names())
         return self._mappings[key]
 
-    def parts(self, week: date) -> list[tuple[date, str]]:
-        """Landed parts (UTC week, content id) that hold a week's rows, in the order of their files' paths."""
+    def parts(self, *weeks: date) -> list[tuple[date, str]]:
+        """Landed parts (UTC week, content id) that hold some weeks' rows, in the order of their files' paths."""
         if self._active is None:
             self._active = self.ledger.active("events")
-        weeks = self.playbook.calendar.utc_weeks(week)
-        return [(day, key) for key in self._active for day in weeks if day in self.ledger.contents[key].parts]
+        days = sorted({day for week in weeks for day in self.playbook.calendar.utc_weeks(week)})
+        return [(day, key) for key in self._active for day in days if day in self.ledger.contents[key].parts]
 
-    def part_files(self, week: date) -> list[str]:
-        return [str(self.lake.file("landed_events", *part)) for part in self.parts(week)]
+    def files(self, parts: Iterable[tuple[date, str]]) -> list[str]:
+        return [str(self.lake.file("landed_events", *part)) for part in parts]
+
+    def rows(self, week: date) -> int:
+        """Landed rows of a week's parts, from the ledger."""
+        return sum(self.ledger.contents[key].parts[day] for day, key in self.parts(week))
+
+    def sent_names(self) -> list[str]:
+        """Names under which some use case's events are or were sent; a name's place here is its `sent`."""
+        if self._sent_names is None:
+            events = [event for use_case in self.playbook.use_cases.values() for event in use_case.events.values()]
+            self._sent_names = sorted({source.name for event in events for source in event.sources})
+        return self._sent_names
 
     def losers(self, week: date) -> list[str]:
         """Files of the rows that lost to another row of their event_id, of the week's UTC weeks."""
@@ -115,16 +137,17 @@ class WeekInputs:
         return found
 
     def stale(self, week: date) -> list[str]:
-        """Names of the week's tables (a use case, or 'evidence') that are missing or made from something else."""
-        found = [
-            name
-            for name, use_case in self.playbook.use_cases.items()
-            if self.lake.fingerprint("usage_events", name, week) != self.fingerprint(use_case, week)
-            or self.lake.fingerprint("event_quality", name, week) != self.quality_fingerprint(use_case, week)
-        ]
-        if self.lake.fingerprint("week_evidence", week) != self.evidence_fingerprint(week):
-            found.append("evidence")
-        return found
+        """Names of the week's tables (a use case, or EVIDENCE) that are missing or made from something else."""
+        return [name for name in (*self.playbook.use_cases, EVIDENCE) if self.is_stale(name, week)]
+
+    def is_stale(self, name: str, week: date) -> bool:
+        """Whether a week's table of `stale` is missing or made from something else."""
+        if name == EVIDENCE:
+            return self.lake.fingerprint("week_evidence", week) != self.evidence_fingerprint(week)
+        use_case = self.playbook.use_cases[name]
+        return self.lake.fingerprint("usage_events", name, week) != self.fingerprint(
+            use_case, week
+        ) or self.lake.fingerprint("event_quality", name, week) != self.quality_fingerprint(use_case, week)
 
     def quarantined(self, week: date) -> int:
         """Rows set aside that count for a week: by their UTC week's Monday."""

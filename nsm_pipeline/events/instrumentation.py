@@ -7,6 +7,7 @@ fingerprints. What does not: reading or writing weeks (`usage`).
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -18,6 +19,8 @@ from nsm_pipeline.playbook.models import Property, PropertyMapping, Source, UseC
 from nsm_pipeline.weeks import WEEK, Calendar
 
 LANDED = {
+    "week": "date",
+    "sent": "uint16",
     "event_name": "string",
     "occurred_at": "timestamp(6)",
     "account_id": "string",
@@ -38,20 +41,23 @@ def json_texts(document: str, pointers: list[str]) -> list[str]:  # type: ignore
 
 @dataclass(frozen=True)
 class ActiveSource:
-    """A source in force in a week; bounds (naive UTC) are set only where they fall inside the week."""
+    """A source in force in a week; bounds (naive UTC) are set only where they fall inside the week.
+
+    `sent`: the place of its name among all names sent, by which landed rows are told apart: comparing numbers."""
 
     event: str
     source: Source
     rank: int
     since: datetime | None
     until: datetime | None
+    sent: int
 
     def key(self) -> tuple[object, ...]:
         properties = {name: mapping.model_dump() for name, mapping in self.source.properties.items()}
         return (self.event, self.source.name, self.rank, str(self.since), str(self.until), properties)
 
     def matches(self, landed: ir.Table) -> ir.BooleanValue:
-        condition = landed.event_name == self.source.name
+        condition = landed.sent == self.sent
         if self.since is not None:
             condition &= landed.occurred_at >= ibis.literal(self.since)
         if self.until is not None:
@@ -99,10 +105,10 @@ class Mapping:
         return [landed.filter(source.matches(landed)) for source in self.sources]
 
     def copies(self, landed: ir.Table) -> ir.Table:
-        """Landed rows per canonical event, copies included: event, rows."""
+        """Landed rows per week and canonical event, copies included: week, event, rows."""
         pairs = zip(self.sources, self.matched(landed), strict=True)
-        counted = [rows.agg(event=ibis.literal(source.event), rows=rows.count()) for source, rows in pairs]
-        return ibis.union(*counted).group_by("event").agg(rows=lambda t: t["rows"].sum())
+        events = [rows.select("week", event=ibis.literal(source.event)) for source, rows in pairs]
+        return ibis.union(*events).group_by("week", "event").agg(rows=lambda t: t.count())
 
     def usage_events(self, landed: ir.Table, snapshot: ir.Table) -> ir.Table:
         """The week's canonical events, in the columns of `usage_columns`. One row per fact."""
@@ -112,6 +118,7 @@ class Mapping:
         rows = self._reconcile(ibis.union(*parts)) if parts else self._none(landed)
         internal = snapshot.filter(snapshot.is_internal)
         return rows.select(
+            "week",
             "event",
             "occurred_at",
             "account_id",
@@ -142,14 +149,20 @@ class Mapping:
                 value = ibis.null(IBIS_TYPES[kind])
             columns[f"p_{name}"] = value
         return rows.select(
-            "occurred_at", "account_id", "user_id", event=ibis.literal(source.event), rank=source.rank, **columns
+            "week",
+            "occurred_at",
+            "account_id",
+            "user_id",
+            event=ibis.literal(source.event),
+            rank=source.rank,
+            **columns,
         )
 
     def _reconcile(self, rows: ir.Table) -> ir.Table:
         """Drop a copy where a more preferred source sent the same fact; rows of one source never drop each other."""
         for name in self.reconciled():
             keys = [key.replace("properties.", "p_") for key in self.use_case.events[name].same]
-            best = rows["rank"].min().over(group_by=["event", *keys])
+            best = rows["rank"].min().over(group_by=["week", "event", *keys])
             known: ir.BooleanValue = ibis.literal(True)
             for key in keys:
                 known &= rows[key].notnull()
@@ -168,13 +181,21 @@ def declared_properties(use_case: UseCase) -> dict[str, str]:
 
 
 def usage_columns(use_case: UseCase) -> dict[str, str]:
-    """Columns of a use case's usage events by name and Ibis type; the declared properties come last."""
+    """Columns of a use case's usage events by name and Ibis type; the declared properties come last. Stored files have
+    all but the week, which their path says."""
     properties = {name: IBIS_TYPES[kind] for name, kind in declared_properties(use_case).items()}
     ids = {"account_id": "string", "user_id": "string"}
-    return {"event": "string", "occurred_at": "timestamp(6)", **ids, "is_internal": "boolean", **properties}
+    return {
+        "week": "date",
+        "event": "string",
+        "occurred_at": "timestamp(6)",
+        **ids,
+        "is_internal": "boolean",
+        **properties,
+    }
 
 
-def mapping_in(use_case: UseCase, week: date, calendar: Calendar) -> Mapping:
+def mapping_in(use_case: UseCase, week: date, calendar: Calendar, sent_names: Sequence[str]) -> Mapping:
     """The mapping in force in a week: sources whose dates overlap it, cut where they begin or end inside it."""
     active = []
     for name, event in use_case.events.items():
@@ -186,7 +207,8 @@ def mapping_in(use_case: UseCase, week: date, calendar: Calendar) -> Mapping:
             if starts_before_end and ends_after_start:
                 since = calendar.instant(source.since) if source.since and source.since > week else None
                 until = calendar.instant(source.until) if source.until and source.until < week + WEEK else None
-                active.append(ActiveSource(name, source, order.index(place), since, until))
+                sent = sent_names.index(source.name)
+                active.append(ActiveSource(name, source, order.index(place), since, until, sent))
     return Mapping(use_case, tuple(active))
 
 

@@ -24,14 +24,14 @@ QUALITY = pa.schema(
 
 
 def quality_sql(use_case: UseCase) -> str:
-    """SQL over the table `usage`: per event rows, internal rows, and per property missing and invalid values."""
+    """SQL over the table `usage`: per week and event rows, internal rows, and missing and invalid values."""
     usage = ibis.table(usage_columns(use_case), name="usage")
     measures = {"rows": usage.count(), "internal": usage.count(where=usage.is_internal)}
     for name in declared_properties(use_case):
         measures[f"missing_{name}"] = usage.count() - usage[name].count()
         if (outside := _outside(usage, use_case, name)) is not None:
             measures[f"invalid_{name}"] = usage.count(where=outside)
-    return str(ibis.to_sql(usage.group_by("event").agg(**measures), dialect="duckdb"))
+    return str(ibis.to_sql(usage.group_by("week", "event").agg(**measures), dialect="duckdb"))
 
 
 def _outside(usage: ir.Table, use_case: UseCase, name: str) -> ir.BooleanValue | None:

@@ -9,15 +9,16 @@ Tables, per week: `usage_events/<use case>/<week>` (see `usage_columns`), `event
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date
 
 import duckdb
 import ibis
 import pyarrow as pa
 
+from nsm_pipeline.events.accounts import snapshot_of
 from nsm_pipeline.events.evidence import write_evidence
-from nsm_pipeline.events.inputs import WeekInputs
+from nsm_pipeline.events.inputs import EVIDENCE, WeekInputs, by_week
 from nsm_pipeline.events.instrumentation import LANDED, Mapping
 from nsm_pipeline.events.quality import QUALITY, quality_rows, quality_sql
 from nsm_pipeline.lake import FINGERPRINT, digest, replacing
@@ -33,63 +34,87 @@ OnUseCase = Callable[[str], None]
 
 
 class UsageStep(WeekInputs):
-    """The weekly step; may be called from several workers at once, each with its own connection."""
+    """The weekly step; may be called from several workers at once, each with its own connection.
+
+    It takes several weeks at once where they are alike (`alike`): a query costs as much to prepare as to run over a
+    small week.
+    """
+
+    def alike(self, week: date) -> tuple[object, ...] | None:
+        """What two weeks that are built together have in common; None for a week that is built alone."""
+        mappings = [self.mapping(use_case, week) for use_case in self.playbook.use_cases.values()]
+        if any(mapping.reconciled() for mapping in mappings):
+            return None  # finding copies changes the order of rows, by how many there are
+        return (snapshot_of(self.ledger, week), *(self.definition(mapping.use_case, week) for mapping in mappings))
 
     def run(
         self,
         connection: duckdb.DuckDBPyConnection,
-        week: date,
+        weeks: Sequence[date],
         only: frozenset[str],
         also: OnUseCase = lambda _: None,
     ) -> None:
-        """Build the week's tables for the use cases (and 'evidence') named in `only`. `also` is called for each of
-        these use cases while its events are at hand as the table `usage`, accounts as `snapshot`: what is computed
-        then reads no file."""
-        self._open_landed(connection, week)
-        connection.register("snapshot", self.snapshot(connection, week))
+        """Build the tables of some consecutive weeks that are alike, for the use cases (and 'evidence') named in
+        `only`. `also` is called for each of these use cases while its events are at hand as the table `usage`, accounts
+        as `snapshot`: what is computed then reads no file."""
+        self._open_landed(connection, weeks)
+        connection.register("snapshot", self.snapshot(connection, weeks[0]))
         for name, use_case in self.playbook.use_cases.items():
             if name in only:
-                self._build(connection, use_case, week)
+                self._build(connection, use_case, weeks)
                 also(name)
                 connection.execute("DROP TABLE usage")
-        if "evidence" in only:
-            write_evidence(self, connection, week)
+        if EVIDENCE in only:
+            write_evidence(self, connection, weeks)
         connection.execute("DROP TABLE landed")
 
-    def load(self, connection: duckdb.DuckDBPyConnection, use_case: UseCase, week: date) -> None:
-        """Create the tables `usage` and `snapshot` from what is stored, as they are while a week is built."""
-        connection.register("snapshot", self.snapshot(connection, week))
+    def load(self, connection: duckdb.DuckDBPyConnection, use_case: UseCase, weeks: Sequence[date]) -> None:
+        """Create the tables `usage` and `snapshot` from what is stored, as they are while weeks are built."""
+        connection.register("snapshot", self.snapshot(connection, weeks[0]))
+        files = [str(self.lake.file("usage_events", use_case.use_case, week)) for week in weeks]
         connection.execute(
-            "CREATE OR REPLACE TEMP TABLE usage AS FROM read_parquet($file)",
-            {"file": str(self.lake.file("usage_events", use_case.use_case, week))},
+            """CREATE OR REPLACE TEMP TABLE usage AS SELECT ($weeks::DATE[])[file_index::BIGINT + 1] AS week, *
+            FROM read_parquet($files)""",
+            {"files": files, "weeks": list(weeks)},
         )
 
-    def _open_landed(self, connection: duckdb.DuckDBPyConnection, week: date) -> None:
-        columns = "event_name, occurred_at, received_at, account_id, user_id, properties"
-        files = self.part_files(week)
-        if not files:
+    def _open_landed(self, connection: duckdb.DuckDBPyConnection, weeks: Sequence[date]) -> None:
+        """Create the table `landed` (LANDED) of all rows of some consecutive weeks that lost to no other."""
+        names = pa.array(self.sent_names(), pa.string())
+        connection.register("sent_names", pa.table({"name": names}))
+        connection.execute("CREATE OR REPLACE TEMP TYPE sent AS ENUM (SELECT name FROM sent_names)")
+        parts = self.parts(*weeks)
+        if not parts:
             connection.execute(
-                """CREATE OR REPLACE TEMP TABLE landed (event_name VARCHAR, occurred_at TIMESTAMP,
-                received_at TIMESTAMP, account_id VARCHAR, user_id VARCHAR, properties VARCHAR)"""
+                """CREATE OR REPLACE TEMP TABLE landed (week DATE, sent USMALLINT, event_name VARCHAR,
+                account_id VARCHAR, user_id VARCHAR, properties VARCHAR, occurred_at TIMESTAMP,
+                received_at TIMESTAMP)"""
             )
             return
-        start, end = self.playbook.calendar.bounds(week)
-        connection.register("losers", self._losers(week))
+        bounds = [self.playbook.calendar.bounds(week) for week in weeks]
+        ends = "".join(
+            f"WHEN occurred_at < TIMESTAMP '{end}' THEN DATE '{week}' "
+            for week, (_, end) in zip(weeks[:-1], bounds, strict=False)
+        )
+        week = f"CASE {ends} ELSE DATE '{weeks[-1]}' END" if ends else f"DATE '{weeks[-1]}'"
+        connection.register("losers", self._losers(parts))
         # By the file's place in the list, not by its name, and as one number: an anti-join on two columns, or on names,
         # costs more than reading the rows.
         connection.execute(
-            f"""CREATE OR REPLACE TEMP TABLE landed AS SELECT {columns}
+            f"""CREATE OR REPLACE TEMP TABLE landed AS
+            SELECT {week} AS week, enum_code(try_cast(event_name AS sent))::USMALLINT AS sent, event_name, occurred_at,
+                received_at, account_id, user_id, properties
             FROM read_parquet($files, file_row_number = true)
             WHERE occurred_at >= $start AND occurred_at < $end
                 AND (file_index::BIGINT << {ROW_BITS}) + file_row_number NOT IN (SELECT row FROM losers)""",
-            {"files": files, "start": start, "end": end},
+            {"files": self.files(parts), "start": bounds[0][0], "end": bounds[-1][1]},
         )
 
-    def _losers(self, week: date) -> pa.Table:
-        """Rows of the week's parts that lost to another row of their event_id, as LOST."""
-        places = {part: place for place, part in enumerate(self.parts(week))}
+    def _losers(self, parts: Sequence[tuple[date, str]]) -> pa.Table:
+        """Rows of some parts that lost to another row of their event_id, as LOST."""
+        places = {part: place for place, part in enumerate(parts)}
         rows: list[int] = []
-        for day in self.playbook.calendar.utc_weeks(week):
+        for day in sorted({day for day, _ in parts}):
             if (fingerprint := self.ledger.losers.get(day)) is not None:
                 lost = self.lake.read("duplicates", day, fingerprint)
                 contents, positions = lost["content"].to_pylist(), lost["row"].to_pylist()
@@ -97,23 +122,27 @@ class UsageStep(WeekInputs):
                 rows += [(places[day, content] << ROW_BITS) + position for content, position in pairs]
         return pa.table({"row": rows}, LOST)
 
-    def _build(self, connection: duckdb.DuckDBPyConnection, use_case: UseCase, week: date) -> None:
-        """Create the table `usage` and store it, with its quality."""
+    def _build(self, connection: duckdb.DuckDBPyConnection, use_case: UseCase, weeks: Sequence[date]) -> None:
+        """Create the table `usage` and store its weeks, with their quality."""
         name = use_case.use_case
-        mapping = self.mapping(use_case, week)
-        key = digest(name, self.definition(use_case, week))
+        mapping = self.mapping(use_case, weeks[0])
+        key = digest(name, self.definition(use_case, weeks[0]))
         usage_sql, counts_sql, copies_sql = self.compiled(key, lambda: self._compile(mapping, use_case))
         connection.execute(f"CREATE OR REPLACE TEMP TABLE usage AS {usage_sql}")
-        with replacing(self.lake.file("usage_events", name, week)) as temporary:
-            connection.execute(
-                f"COPY usage TO $file ({WRITER}, KV_METADATA $metadata)",
-                {"file": str(temporary), "metadata": {FINGERPRINT.decode(): self.fingerprint(use_case, week)}},
-            )
-        wide = connection.execute(counts_sql).to_arrow_table().to_pylist()
-        copies = dict(connection.execute(copies_sql).fetchall()) if copies_sql else {}
-        quality = quality_rows(use_case, {str(row["event"]): row for row in wide}, copies)
-        table = pa.Table.from_pylist(quality, QUALITY)
-        self.lake.write(table, self.quality_fingerprint(use_case, week), "event_quality", name, week)
+        counts = by_week(connection.execute(counts_sql).to_arrow_table())
+        copies = by_week(connection.execute(copies_sql).to_arrow_table()) if copies_sql else {}
+        for week in weeks:
+            stamp = {FINGERPRINT.decode(): self.fingerprint(use_case, week)}
+            with replacing(self.lake.file("usage_events", name, week)) as temporary:
+                connection.execute(
+                    f"""COPY (SELECT * EXCLUDE (week) FROM usage WHERE week = $week) TO $file
+                    ({WRITER}, KV_METADATA $stamp)""",
+                    {"file": str(temporary), "week": week, "stamp": stamp},
+                )
+            wide = {str(row["event"]): row for row in counts.get(week, ())}
+            matched = {str(row["event"]): int(row["rows"]) for row in copies.get(week, ())}
+            table = pa.Table.from_pylist(quality_rows(use_case, wide, matched), QUALITY)
+            self.lake.write(table, self.quality_fingerprint(use_case, week), "event_quality", name, week)
 
     def _compile(self, mapping: Mapping, use_case: UseCase) -> tuple[str, str, str]:
         landed = ibis.table(LANDED, name="landed")

@@ -1,4 +1,4 @@
-"""One week of one use case: usage events → account_weeks, north_star, inputs and counter_metrics.
+"""Some weeks of one use case: usage events → account_weeks, north_star, inputs and counter_metrics.
 
 What belongs here: the compiled queries of a plan and putting their numbers into rows. What does not: reading or
 writing files.
@@ -17,6 +17,7 @@ import duckdb
 import ibis
 import ibis.expr.types as ir
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from nsm_pipeline.metrics.expressions import (
     attribute,
@@ -58,8 +59,24 @@ class WeekOfMetrics:
     tables: Mapping[Role, pa.Table]
 
 
+class Numbers:
+    """What queries found: per week, slice and slice value the numbers by column."""
+
+    def __init__(self) -> None:
+        self._found: dict[tuple[date, str], dict[str, dict[str, Number]]] = {}
+
+    def add(self, name: str, result: duckdb.DuckDBPyConnection) -> None:
+        """Take in a query's rows: week, `_slice_value` (none for totals) and numbers."""
+        for row in result.to_arrow_table().to_pylist():
+            values = self._found.setdefault((row.pop("week"), name), {})
+            values.setdefault(str(row.pop("_slice_value", "all")), {}).update(row)
+
+    def of(self, week: date, name: str) -> dict[str, dict[str, Number]]:
+        return self._found.get((week, name), {})
+
+
 class WeeklyMetrics:
-    """A plan with its queries compiled once; `run` rebinds them to a week's events on any connection."""
+    """A plan with its queries compiled once; `run` rebinds them to some weeks' events on any connection."""
 
     def __init__(self, plan: UseCasePlan) -> None:
         self.plan = plan
@@ -70,13 +87,14 @@ class WeeklyMetrics:
         self.others = [measure for measure in self.events if not measure.adds_up]
         self.outside = [scope for scope in plan.scopes if scope.include_internal]
         own = {name: IBIS_TYPES[kind] for name, kind in self.columns.items() if name not in plan.attributes}
-        usage = ibis.table({"account_id": "string", "user_id": "string", "event": "string", **own}, name="usage")
+        ids = {"account_id": "string", "user_id": "string", "event": "string"}
+        usage = ibis.table({"week": "date", **ids, **own}, name="usage")
         self.snapshot = ibis.table(
             {"account_id": "string", **{name: IBIS_TYPES[kind] for name, kind in plan.attributes.items()}},
             name="snapshot",
         )
         events = self._with_attributes(usage, plan.filter_attributes)
-        self.sql_totals = _sql(events.agg(self._totals(events, self.events, plan.scopes)))
+        self.sql_totals = _sql(events.group_by("week").agg(**self._totals(events, self.events, plan.scopes)))
         per_account_rows = self._per_account(events)
         self.sql_accounts = _sql(per_account_rows)
         accounts = ibis.table(per_account_rows.schema(), name="per_account")
@@ -89,36 +107,48 @@ class WeeklyMetrics:
             columns = self._totals(cut, self.others, self.outside)
             self.sql_event_slices = {name: _sql(_by(cut, name, columns)) for name in plan.use_case.slices}
         active = usage.filter(usage.event.isin(list(plan.use_case.active_events)))
-        self.sql_active = _sql(active.select("account_id"))
-        known = ibis.table({**self.snapshot.schema(), "is_internal": "boolean", "_is_active": "boolean"}, name="known")
-        self.sql_attributes = _sql(known.agg(self._attribute_columns(known))) if self.attributes else ""
+        self.sql_active = _sql(active.select("week", "account_id"))
+        flags = {"is_internal": "boolean", "_is_active": "boolean"}
+        known = ibis.table({"week": "date", **self.snapshot.schema(), **flags}, name="known")
+        self.sql_attributes = ""
+        if self.attributes:
+            self.sql_attributes = _sql(known.group_by("week").agg(**self._attribute_columns(known)))
         self.sql_attribute_slices = {
             name: _sql(_by(known, name, self._attribute_columns(known)))
             for name in plan.use_case.slices
             if self.attributes
         }
 
-    def run(self, connection: duckdb.DuckDBPyConnection, week: date) -> WeekOfMetrics:
-        """Compute one week from the connection's tables `usage`, the week's events, and `snapshot`, its accounts
+    def run(self, connection: duckdb.DuckDBPyConnection, weeks: Sequence[date]) -> dict[date, WeekOfMetrics]:
+        """Compute some weeks from the connection's tables `usage`, their events, and `snapshot`, their accounts
         (account_id, is_internal, attributes)."""
         connection.execute(f"CREATE OR REPLACE TEMP TABLE per_account AS {self.sql_accounts}")
-        totals = self._numbers(connection, self.sql_totals)
-        slices = {name: self._sliced(connection, sql) for name, sql in self.sql_slices.items()}
+        numbers = Numbers()
+        numbers.add("all", connection.execute(self.sql_totals))
+        for name, sql in self.sql_slices.items():
+            numbers.add(name, connection.execute(sql))
         if self.sql_cut:
             connection.execute(f"CREATE OR REPLACE TEMP TABLE cut AS {self.sql_cut}")
         for name, sql in self.sql_event_slices.items():
-            _merge(slices[name], self._sliced(connection, sql))
+            numbers.add(name, connection.execute(sql))
         if self.attributes:
             connection.execute(
-                f"""CREATE OR REPLACE TEMP TABLE known AS SELECT *, account_id IN ({self.sql_active}) AS _is_active
-                FROM snapshot"""
+                f"""CREATE OR REPLACE TEMP TABLE known AS
+                SELECT week, snapshot.*, (week, account_id) IN ({self.sql_active}) AS _is_active
+                FROM snapshot, (SELECT unnest($weeks::DATE[]) AS week)""",
+                {"weeks": list(weeks)},
             )
-            _merge(totals, self._numbers(connection, self.sql_attributes))
+            numbers.add("all", connection.execute(self.sql_attributes))
             for name, sql in self.sql_attribute_slices.items():
-                _merge(slices[name], self._sliced(connection, sql))
-        account_weeks = self._account_weeks(connection, week)
-        tables = {role: self._rows(role, week, totals.get("all", {}), slices) for role in ROLES}
-        return WeekOfMetrics(account_weeks, tables)
+                numbers.add(name, connection.execute(sql))
+        accounts = connection.execute("SELECT * FROM per_account WHERE events > 0 ORDER BY account_id").to_arrow_table()
+        return {
+            week: WeekOfMetrics(
+                self._account_weeks(accounts.filter(pc.equal(accounts["week"], week)), week),
+                {role: self._rows(role, week, numbers) for role in ROLES},
+            )
+            for week in weeks
+        }
 
     def _cut(self, usage: ir.Table) -> ir.Table:
         """Events that count for what does not add up over accounts, with what it is computed from and cut by."""
@@ -129,7 +159,7 @@ class WeeklyMetrics:
         wheres = [parse(scope.where, self.columns) for scope in scopes if scope.where]
         used = {measure.column for measure in self.others if measure.column}.union(*map(used_columns, wheres))
         return events.filter(inside).select(
-            *sorted({"account_id", "event", "is_internal", *used, *plan.use_case.slices})
+            *sorted({"week", "account_id", "event", "is_internal", *used, *plan.use_case.slices})
         )
 
     def _with_attributes(self, rows: ir.Table, names: Collection[str]) -> ir.Table:
@@ -153,7 +183,7 @@ class WeeklyMetrics:
     def _per_account(self, usage: ir.Table) -> ir.Table:
         external = usage.filter(~usage.is_internal)
         active = external.event.isin(list(self.plan.use_case.active_events))
-        counted = external.group_by("account_id").agg(
+        counted = external.group_by("week", "account_id").agg(
             events=external.count(where=active),
             **{_column(self.plan, measure): per_account(external, measure, self.columns) for measure in self.additive},
             **{
@@ -184,9 +214,8 @@ class WeeklyMetrics:
             found[f"{column}_accounts"] = snapshot.count(where=condition_on_accounts(snapshot, measure, self.columns))
         return found
 
-    def _account_weeks(self, connection: duckdb.DuckDBPyConnection, week: date) -> pa.Table:
+    def _account_weeks(self, rows: pa.Table, week: date) -> pa.Table:
         """week, use_case, account_id, attributes, events, and a column per additive measure; by account_id."""
-        rows = connection.execute("SELECT * FROM per_account WHERE events > 0 ORDER BY account_id").to_arrow_table()
         count = rows.num_rows
         columns: dict[str, pa.Array] = {
             "week": pa.array([week] * count, pa.date32()),
@@ -196,39 +225,24 @@ class WeeklyMetrics:
         columns |= {name: rows[_column(self.plan, measure)] for name, measure in self.plan.account_columns.items()}
         return pa.table({name: _plain(column) for name, column in columns.items()})
 
-    def _numbers(self, connection: duckdb.DuckDBPyConnection, sql: str) -> dict[str, dict[str, Number]]:
-        (row,) = connection.execute(sql).to_arrow_table().to_pylist()
-        return {"all": row}
-
-    def _sliced(self, connection: duckdb.DuckDBPyConnection, sql: str) -> dict[str, dict[str, Number]]:
-        found = connection.execute(sql).to_arrow_table().to_pylist()
-        return {str(row.pop("_slice_value")): row for row in found}
-
-    def _rows(
-        self,
-        role: Role,
-        week: date,
-        totals: Mapping[str, Number],
-        slices: Mapping[str, Mapping[str, Mapping[str, Number]]],
-    ) -> pa.Table:
-        rows = []
-        for plan in self.plan.plans:
-            if plan.role != role:
-                continue
-            cells = [("all", "all", totals)]
-            cells += [(name, value, slices[name][value]) for name in sorted(slices) for value in sorted(slices[name])]
-            for slice_name, value, numbers in cells:
-                rows.append(
-                    {
-                        "use_case": self.plan.use_case.use_case,
-                        "metric": plan.metric,
-                        "role": role,
-                        "week": week,
-                        "slice": slice_name,
-                        "slice_value": value,
-                        **self._row(plan, numbers),
-                    }
-                )
+    def _rows(self, role: Role, week: date, numbers: Numbers) -> pa.Table:
+        cells = [("all", "all", numbers.of(week, "all").get("all", {}))]
+        for name in sorted(self.plan.use_case.slices):
+            cells += [(name, value, found) for value, found in sorted(numbers.of(week, name).items())]
+        rows = [
+            {
+                "use_case": self.plan.use_case.use_case,
+                "metric": plan.metric,
+                "role": role,
+                "week": week,
+                "slice": slice_name,
+                "slice_value": value,
+                **self._row(plan, found),
+            }
+            for plan in self.plan.plans
+            if plan.role == role
+            for slice_name, value, found in cells
+        ]
         return pa.Table.from_pylist(rows, METRIC_ROWS)
 
     def _row(self, plan: Plan, numbers: Mapping[str, Number]) -> dict[str, Number]:
@@ -260,12 +274,7 @@ def _column(plan: UseCasePlan, key: Key) -> str:
 
 
 def _by(table: ir.Table, name: str, columns: Mapping[str, ir.Value]) -> ir.Table:
-    return table.group_by(_slice_value=table[name].cast("string").fill_null(UNKNOWN)).agg(**columns)
-
-
-def _merge(into: dict[str, dict[str, Number]], more: Mapping[str, Mapping[str, Number]]) -> None:
-    for key, numbers in more.items():
-        into.setdefault(key, {}).update(numbers)
+    return table.group_by("week", _slice_value=table[name].cast("string").fill_null(UNKNOWN)).agg(**columns)
 
 
 def _sql(expression: ir.Table) -> str:

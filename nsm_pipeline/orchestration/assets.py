@@ -6,8 +6,6 @@ Weekly assets take a range of weeks in one run (starting a run costs seconds) an
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from importlib import import_module
-from threading import Thread
 from typing import Any
 
 import dagster as dg
@@ -17,6 +15,7 @@ from nsm_pipeline.events.accounts import STANDARD
 from nsm_pipeline.events.evidence import EVIDENCE
 from nsm_pipeline.events.landing import ingest
 from nsm_pipeline.metrics.measures import ROLES, UseCasePlan
+from nsm_pipeline.orchestration.ahead import load_ahead
 from nsm_pipeline.orchestration.metadata import (
     GROWTH_SCHEMA,
     METRIC_SCHEMA,
@@ -114,13 +113,11 @@ def weekly_assets(plans: Mapping[str, UseCasePlan], partitions: dg.PartitionsDef
         selected = context.op_execution_context.selected_asset_keys
         usage = (config.use_cases or list(opened.plans)) if USAGE in selected else []
         tables = [(name, table) for name in plans for table in WEEKLY_TABLES if dg.AssetKey([name, table]) in selected]
-        # The judge takes seconds to load and will be needed where weeks are built: meanwhile, while queries run.
-        judge = Thread(target=import_module, args=("nsm_pipeline.certification.judging",), daemon=True)
         done_weeks = run_weeks(opened, weeks, usage, tables, config.force)
         said: dict[tuple[dg.AssetKey, str], Mapping[str, object]] = {}
         for number, done in enumerate(done_weeks, start=1):
-            if done.tables and not judge.ident:
-                judge.start()
+            if done.tables:
+                load_ahead()
             week = done.week.isoformat()
             if usage:
                 said[USAGE, week] = _of_usage(opened, done)

@@ -12,6 +12,7 @@ from functools import cached_property
 
 from nsm_pipeline.certification.gates import check_declared
 from nsm_pipeline.engines.duckdb import Engine
+from nsm_pipeline.events.inputs import EVIDENCE
 from nsm_pipeline.events.landing import load_ledger
 from nsm_pipeline.events.ledger import Ledger
 from nsm_pipeline.events.usage import UsageStep
@@ -114,7 +115,7 @@ class Open:
             for table in WEEKLY_TABLES
             if self.lake.fingerprint(table, name, week) != self.fingerprint(table, name, week)
         ]
-        if name in self.usage.stale(week):
+        if self.usage.is_stale(name, week):
             found.insert(0, "usage_events")
         return found
 
@@ -124,5 +125,5 @@ class Open:
         return [
             week
             for week in self.weeks
-            if "evidence" in self.usage.stale(week) or any(self.stale_tables(name, week) for name in names)
+            if self.usage.is_stale(EVIDENCE, week) or any(self.stale_tables(name, week) for name in names)
         ]

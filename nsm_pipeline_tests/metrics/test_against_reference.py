@@ -90,13 +90,14 @@ def compute(definition: UseCase, events: Sequence[Row], accounts: Sequence[Row])
         **PROPERTIES,
     }
     usage = pa.table({name: pa.array([row[name] for row in full], ARROW[kind]) for name, kind in kinds.items()})
+    usage = usage.append_column("week", pa.array([WEEK] * len(full), pa.date32()))
     usage = usage.append_column("occurred_at", pa.array([datetime(2026, 3, 3)] * len(full), pa.timestamp("us")))
     kinds = {"account_id": "string", "is_internal": "boolean", **ATTRIBUTES}
     snapshot = pa.table({name: pa.array([row[name] for row in accounts], ARROW[kind]) for name, kind in kinds.items()})
     with duckdb.connect(config={"threads": 1}) as connection:
         connection.register("usage", usage)
         connection.register("snapshot", snapshot)
-        return WeeklyMetrics(UseCasePlan(definition, ATTRIBUTES)).run(connection, WEEK)
+        return WeeklyMetrics(UseCasePlan(definition, ATTRIBUTES)).run(connection, [WEEK])[WEEK]
 
 
 class Reference:
