@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from datetime import date, timedelta
+from datetime import date
 from typing import Any
 
 import duckdb
@@ -31,29 +31,24 @@ EVIDENCE = pa.schema(
 UNMAPPED = pa.schema([("week", pa.date32()), ("event_name", pa.string()), ("rows", pa.int64())])
 
 
-def _mapped(inputs: WeekInputs, week: date) -> str:
-    """SQL that counts the week's landed rows by name and whether any use case maps them."""
+def _counts(inputs: WeekInputs, week: date) -> str:
+    """SQL that counts landed rows by week, name and whether any use case maps them, in weeks alike to one."""
     mappings = [inputs.mapping(use_case, week) for use_case in inputs.playbook.use_cases.values()]
     key = digest([mapping.definition()["sources"] for mapping in mappings])
-    late_after = timedelta(days=inputs.playbook.settings.late_after_days)
-    return inputs.compiled(f"mapped {key}", lambda: (_compile_mapped(mappings, late_after),))[0]
+    return inputs.compiled(f"counts {key}", lambda: (_compile(mappings),))[0]
 
 
-def _compile_mapped(mappings: list[Mapping], late_after: timedelta) -> str:
-    landed = ibis.table({**LANDED, "received_at": "timestamp(6)"}, name="landed")
+def _compile(mappings: list[Mapping]) -> str:
+    landed = ibis.table(LANDED, name="landed")
     snapshot = ibis.table({"account_id": "string", "is_internal": "boolean"}, name="snapshot")
     internal = snapshot.filter(snapshot.is_internal).account_id
     sources = [source for mapping in mappings for source in mapping.sources]
-    whole = [source.sent for source in sources if source.since is None and source.until is None]
+    whole = {source.sent for source in sources if source.since is None and source.until is None}
     parts = [source.matches(landed) for source in sources if source.sent not in whole]
-    microseconds = late_after // timedelta(microseconds=1)
-    # A name that no use case knows has no `sent`.
-    mapped = landed.sent.notnull() & ibis.or_(landed.sent.isin(sorted({*whole})), *parts)
-    # Rows of a known name need not be told apart by it.
-    name = ibis.ifelse(mapped, ibis.null("string"), landed.event_name)
-    counts = landed.group_by("week", event_name=name, mapped=mapped).agg(
+    mapped = landed.sent.notnull() & ibis.or_(landed.sent.isin(sorted(whole)), *parts)
+    counts = landed.group_by("week", "sent", "event_name", mapped=mapped).agg(
         rows=landed.count(),
-        late=landed.count(where=landed.received_at.delta(landed.occurred_at, unit="us") > microseconds),
+        late=landed.count(where=landed.late),
         internal=landed.count(where=landed.account_id.isin(internal)),
     )
     return str(ibis.to_sql(counts, dialect="duckdb"))
@@ -61,7 +56,7 @@ def _compile_mapped(mappings: list[Mapping], late_after: timedelta) -> str:
 
 def write_evidence(inputs: WeekInputs, connection: duckdb.DuckDBPyConnection, weeks: Sequence[date]) -> None:
     """Store some weeks' evidence and unmapped names from the tables `landed` and `snapshot` of a connection."""
-    counts = by_week(connection.execute(_mapped(inputs, weeks[0])).to_arrow_table())
+    counts = by_week(connection.execute(_counts(inputs, weeks[0])).to_arrow_table())
     for week in weeks:
         _write_week(inputs, connection, week, counts.get(week, []))
 
@@ -82,7 +77,12 @@ def _write_week(
         "internal": sum(row["internal"] for row in counts),
         "snapshot": chosen[0] if (chosen := snapshot_of(inputs.ledger, week)) else None,
     }
-    unmapped = sorted((row["event_name"], row["rows"]) for row in counts if not row["mapped"])
+    names = inputs.sent_names()
+    unmapped = sorted(
+        (row["event_name"] if row["sent"] is None else names[row["sent"]], row["rows"])
+        for row in counts
+        if not row["mapped"]
+    )
     rows = [{"week": week, "event_name": name, "rows": count} for name, count in unmapped]
     fingerprint = inputs.evidence_fingerprint(week)
     inputs.lake.write(pa.Table.from_pylist(rows, UNMAPPED), fingerprint, "unmapped_events", week)

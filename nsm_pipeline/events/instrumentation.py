@@ -18,10 +18,13 @@ import ibis.expr.types as ir
 from nsm_pipeline.playbook.models import Property, PropertyMapping, Source, UseCase
 from nsm_pipeline.weeks import WEEK, Calendar
 
+# Some weeks' landed rows. `sent`: the place of the event name among all names sent, null for a name that no use case
+# knows; `event_name`: only such a name; `late`: whether the row was received too long after it happened.
 LANDED = {
     "week": "date",
     "sent": "uint16",
     "event_name": "string",
+    "late": "boolean",
     "occurred_at": "timestamp(6)",
     "account_id": "string",
     "user_id": "string",

@@ -10,7 +10,7 @@ Tables, per week: `usage_events/<use case>/<week>` (see `usage_columns`), `event
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import date
+from datetime import date, timedelta
 
 import duckdb
 import ibis
@@ -86,9 +86,8 @@ class UsageStep(WeekInputs):
         parts = self.parts(*weeks)
         if not parts:
             connection.execute(
-                """CREATE OR REPLACE TEMP TABLE landed (week DATE, sent USMALLINT, event_name VARCHAR,
-                account_id VARCHAR, user_id VARCHAR, properties VARCHAR, occurred_at TIMESTAMP,
-                received_at TIMESTAMP)"""
+                """CREATE OR REPLACE TEMP TABLE landed (week DATE, sent USMALLINT, event_name VARCHAR, late BOOLEAN,
+                occurred_at TIMESTAMP, account_id VARCHAR, user_id VARCHAR, properties VARCHAR)"""
             )
             return
         bounds = [self.playbook.calendar.bounds(week) for week in weeks]
@@ -102,12 +101,19 @@ class UsageStep(WeekInputs):
         # costs more than reading the rows.
         connection.execute(
             f"""CREATE OR REPLACE TEMP TABLE landed AS
-            SELECT {week} AS week, enum_code(try_cast(event_name AS sent))::USMALLINT AS sent, event_name, occurred_at,
-                received_at, account_id, user_id, properties
-            FROM read_parquet($files, file_row_number = true)
+            SELECT {week} AS week, sent, CASE WHEN sent IS NULL THEN event_name END AS event_name,
+                coalesce(epoch_us(received_at) - epoch_us(occurred_at) > $late, false) AS late, occurred_at, account_id,
+                user_id, properties
+            FROM (SELECT *, enum_code(try_cast(event_name AS sent))::USMALLINT AS sent, file_index AS place
+                FROM read_parquet($files, file_row_number = true))
             WHERE occurred_at >= $start AND occurred_at < $end
-                AND (file_index::BIGINT << {ROW_BITS}) + file_row_number NOT IN (SELECT row FROM losers)""",
-            {"files": self.files(parts), "start": bounds[0][0], "end": bounds[-1][1]},
+                AND (place::BIGINT << {ROW_BITS}) + file_row_number NOT IN (SELECT row FROM losers)""",
+            {
+                "files": self.files(parts),
+                "start": bounds[0][0],
+                "end": bounds[-1][1],
+                "late": timedelta(days=self.playbook.settings.late_after_days) // timedelta(microseconds=1),
+            },
         )
 
     def _losers(self, parts: Sequence[tuple[date, str]]) -> pa.Table:

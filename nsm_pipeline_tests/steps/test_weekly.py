@@ -1,0 +1,129 @@
+"""Weeks built together, alone, or from what is stored: the same bytes; and what a table needs is built with it."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections.abc import Collection, Iterable
+from datetime import date, timedelta
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+from homes import here
+from landing_zone import Zone, event
+
+from nsm_pipeline.events.landing import ingest
+from nsm_pipeline.home import Home
+from nsm_pipeline.lake import FINGERPRINT, _stored_fingerprint
+from nsm_pipeline.steps import weekly
+from nsm_pipeline.steps.opening import WEEKLY_TABLES, Open, open_playbook
+from nsm_pipeline.steps.weekly import WeekToDo, batches, run_weeks
+
+MADE = ("usage_events", "event_quality", "week_evidence", "unmapped_events", *WEEKLY_TABLES)
+
+
+def opened(root: Path) -> Open:
+    home = Home.at(root)
+    playbook = open_playbook(home)
+    return Open.of(home, playbook, ledger=ingest(home, Open.of(home, playbook).engine, playbook.calendar))
+
+
+def everything(it: Open) -> list[tuple[str, str]]:
+    return [(name, table) for name in it.plans for table in WEEKLY_TABLES]
+
+
+def build(it: Open, tables: Collection[tuple[str, str]], usage: Iterable[str] = ()) -> list[weekly.WeekDone]:
+    return list(run_weeks(it, it.weeks, list(usage), tables))
+
+
+def made(it: Open) -> dict[str, str]:
+    """Digest of every file that building weeks has made."""
+    files = [file for table in MADE for file in it.lake.files(table)]
+    return {str(file.relative_to(it.lake.root)): hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
+
+
+@pytest.fixture(scope="module")
+def landing(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Forty weeks of the sample, over its rename with a dual run and over account snapshots."""
+    home = tmp_path_factory.mktemp("weekly") / "home"
+    assert here("sample", "--home", home, "--weeks", 40, "--accounts", 30, "--events", 6000).code == 0
+    return home
+
+
+@pytest.fixture(scope="module")
+def together(landing: Path, tmp_path_factory: pytest.TempPathFactory) -> Open:
+    home = tmp_path_factory.mktemp("together") / "home"
+    shutil.copytree(landing, home)
+    it = opened(home)
+    build(it, everything(it), it.plans)
+    return it
+
+
+def test_weeks_built_alone_have_the_bytes_of_weeks_built_together(
+    landing: Path, together: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(landing, tmp_path / "home")
+    it = opened(tmp_path / "home")
+    monkeypatch.setattr(weekly, "ROWS_AT_ONCE", 0)
+    build(it, everything(it), it.plans)
+    assert made(it) == made(together)
+    assert len(made(it)) == 40 * (3 * 6 + 2)
+
+
+def test_tables_from_stored_events_have_the_same_bytes(together: Open, tmp_path: Path) -> None:
+    shutil.copytree(together.home.root, tmp_path / "home")
+    for table in WEEKLY_TABLES:
+        shutil.rmtree(tmp_path / "home" / "lake" / table)
+    it = opened(tmp_path / "home")
+    done = build(it, everything(it))
+    assert not any(week.usage for week in done)
+    assert all(len(week.tables) == 12 for week in done)
+    assert made(it) == made(together)
+
+
+def test_a_table_is_never_built_from_events_that_are_out_of_date(zone: Zone) -> None:
+    """Asked for a table alone, with new rows landed since: its fingerprint says that they are in it."""
+    week, table = date(2026, 3, 2), ("shop", "north_star")
+    zone.put("f.jsonl", [event("e1")])
+    it = opened_zone(zone)
+    build(it, everything(it), it.plans)
+    zone.put("g.jsonl", [event("e2", account="a2")])
+    it = opened_zone(zone)
+    assert table[1] in it.stale_tables("shop", week)
+    build(it, [table])
+    (row,) = [row for row in it.lake.read("north_star", "shop", week).to_pylist() if row["slice"] == "all"]
+    assert row["value"] == 2
+    assert it.stale_tables("shop", week) == ["account_weeks", "inputs", "counter_metrics"]
+
+
+def opened_zone(zone: Zone) -> Open:
+    _ = zone.playbook
+    return opened(zone.root)
+
+
+def test_what_may_be_built_together() -> None:
+    monday = date(2026, 1, 5)
+
+    def week(
+        number: int, alike: tuple[object, ...] | None = ("same",), rows: int = 1, use_case: str = "ci"
+    ) -> WeekToDo:
+        return WeekToDo(monday + timedelta(weeks=number), frozenset([use_case]), {}, alike, rows)
+
+    def sizes(*weeks: WeekToDo) -> list[int]:
+        return [len(batch) for batch in batches(weeks)]
+
+    most = weekly.ROWS_AT_ONCE
+    assert sizes(*map(week, range(5))) == [5]
+    assert sizes(week(0), week(1), week(3), week(4)) == [2, 2]  # a gap
+    assert sizes(week(0), week(1, ("other",)), week(2, ("other",))) == [1, 2]  # another snapshot or definition
+    assert sizes(week(0, None), week(1, None)) == [1, 1]  # copies to find
+    assert sizes(week(0), week(1, use_case="security")) == [1, 1]  # other tables to build
+    assert sizes(week(0, rows=most), week(1), week(2)) == [1, 2]  # too many rows
+    assert sizes(week(0, rows=2 * most), week(1, rows=2 * most)) == [1, 1]
+
+
+def test_the_fingerprint_in_the_footer_is_the_one_in_the_schema(together: Open) -> None:
+    files = [file for table in MADE for file in together.lake.files(table)]
+    for file in files[:: len(files) // 40]:
+        assert _stored_fingerprint(file) == (pq.read_schema(file).metadata or {})[FINGERPRINT].decode()
