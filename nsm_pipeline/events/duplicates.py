@@ -215,7 +215,7 @@ def _repeated_again(engine: Engine, files: list[str], touched: pa.Table) -> tupl
     schema = pa.schema([("id_hash", pa.uint64()), ("file", pa.string())])
     sql = """SELECT id_hash, filename AS file FROM read_parquet($files, filename = true)
         WHERE id_hash IN (SELECT id_hash FROM touched)"""
-    found = _query(engine, sql, _chunks(files, 16), schema, touched=touched)
+    found = _query(engine, sql, _chunks(files, engine.workers), schema, touched=touched)
     hashes = np.sort(found["id_hash"].to_numpy())
     repeated = np.unique(hashes[1:][hashes[1:] == hashes[:-1]])
     hit = found.filter(pc.is_in(found["id_hash"], pa.array(repeated)))

@@ -96,13 +96,6 @@ class Mapping:
         sent = [source.event for source in self.sources]
         return [name for name, event in self.use_case.events.items() if event.same and sent.count(name) > 1]
 
-    def mapped(self, landed: ir.Table) -> ir.BooleanValue:
-        """Whether a landed row is one of the use case's canonical events."""
-        condition: ir.BooleanValue = ibis.literal(False)
-        for source in self.sources:
-            condition |= source.matches(landed)
-        return condition
-
     def matched(self, landed: ir.Table) -> list[ir.Table]:
         """Landed rows of each source in turn. No row is in two of them: a name means one event at a time."""
         return [landed.filter(source.matches(landed)) for source in self.sources]

@@ -20,7 +20,7 @@ from nsm_pipeline.events.files import UnusableFile, suffix_of
 from nsm_pipeline.events.landed import land
 from nsm_pipeline.events.ledger import Content, Delivery, Kind, Ledger
 from nsm_pipeline.home import Home
-from nsm_pipeline.lake import Lake
+from nsm_pipeline.lake import Lake, SeenFiles, once_per_file
 from nsm_pipeline.weeks import Calendar
 
 FOLDERS: dict[str, Kind] = {"usage_events": "events", "accounts": "accounts"}
@@ -40,8 +40,13 @@ def ledger_file(home: Home) -> Path:
     return home.lake / "ledger.json"
 
 
+# Every step of a run opens the home anew; the ledger of years is a long text.
+LEDGERS: SeenFiles[Ledger] = {}
+
+
 def load_ledger(home: Home) -> Ledger:
-    return Ledger.load(ledger_file(home))
+    """The home's ledger, to be read and not changed: who asks twice may get the same one."""
+    return once_per_file(LEDGERS, ledger_file(home), Ledger.load) or Ledger()
 
 
 def arrivals(home: Home, ledger: Ledger) -> list[Arrival]:
@@ -97,7 +102,7 @@ def ingest(home: Home, engine: Engine, calendar: Calendar, on_file: OnFile | Non
 
 def _load_current(home: Home) -> Ledger:
     """The ledger, emptied where this code would land rows in another way than the code that wrote it."""
-    ledger = load_ledger(home)
+    ledger = Ledger.load(ledger_file(home))
     if ledger.version == duplicates.version():
         return ledger
     return Ledger(version=duplicates.version(), first_week=ledger.first_week)

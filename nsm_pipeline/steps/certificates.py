@@ -22,7 +22,7 @@ from nsm_pipeline.lake import SeenFiles, json_text, once_per_file, write_text
 from nsm_pipeline.metrics.measures import ROLES
 from nsm_pipeline.metrics.weekly import METRIC_ROWS
 from nsm_pipeline.steps.opening import WEEKLY_TABLES, Open
-from nsm_pipeline.steps.series import Verdicts, evidence_key, judged_weeks, load_verdicts, run_gates
+from nsm_pipeline.steps.series import Verdicts, evidence_key, load_verdicts, run_gates
 
 # Certificates that were hashed and found whole, for as long as the file stays the same one: a run over a long
 # history asks for each of them several times.
@@ -111,7 +111,7 @@ def week_states(opened: Open, name: str, verdicts: Verdicts | None = None) -> It
     """The state of every week of a use case, from what is stored; verdicts that are out of date do not count."""
     if verdicts is None:
         stored = load_verdicts(opened, name)
-        current = stored is not None and stored.key == evidence_key(opened, name, judged_weeks(opened, name))
+        current = stored is not None and stored.key == evidence_key(opened, name, opened.judged_weeks(name))
         verdicts = stored if current else None
     proposed = opened.playbook.use_cases[name].status == "proposed"
     for week in opened.weeks:

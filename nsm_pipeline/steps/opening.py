@@ -46,6 +46,7 @@ class Open:
     ledger: Ledger
     engine: Engine
     _fingerprints: dict[tuple[str, str, date], str] = field(default_factory=dict, compare=False)
+    _judged: dict[str, list[date]] = field(default_factory=dict, compare=False)
 
     @classmethod
     def of(cls, home: Home, playbook: Playbook, engine: Engine | None = None, ledger: Ledger | None = None) -> Open:
@@ -118,6 +119,16 @@ class Open:
         if self.usage.is_stale(name, week):
             found.insert(0, "usage_events")
         return found
+
+    def judged_weeks(self, name: str) -> list[date]:
+        """A use case's complete weeks whose tables are all as they should be, as it was when first asked for."""
+        if name not in self._judged:
+            self._judged[name] = [
+                week
+                for week in self.complete_weeks
+                if not self.usage.is_stale(EVIDENCE, week) and not self.stale_tables(name, week)
+            ]
+        return self._judged[name]
 
     def stale_weeks(self, use_cases: Iterable[str] | None = None) -> list[date]:
         """Weeks with anything to rebuild."""

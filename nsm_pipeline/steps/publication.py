@@ -24,7 +24,7 @@ from nsm_pipeline.publishing.extracts import CONTRACT, current_version, write_ex
 from nsm_pipeline.publishing.tables import CERTIFICATES, EXTRACT, GROWTH, METRIC_DICTIONARY, NORTH_STAR
 from nsm_pipeline.steps.certificates import WeekState, certificate_ids, load_certificate, week_states
 from nsm_pipeline.steps.opening import Open
-from nsm_pipeline.steps.series import evidence_key, judged_weeks
+from nsm_pipeline.steps.series import evidence_key
 
 ACCOUNTS = ("active", "new", "retained", "resurrected", "churned", "new_by_creation", "retained_by_creation",
             "unknown_creation")  # fmt: skip
@@ -46,7 +46,7 @@ def _made_from(opened: Open) -> dict[str, str]:
 
 def publication_key(opened: Open) -> str:
     """What the extract rests on, from fingerprints alone: verdicts, the week in progress, the dictionary."""
-    verdicts = [evidence_key(opened, name, judged_weeks(opened, name)) for name in opened.plans]
+    verdicts = [evidence_key(opened, name, opened.judged_weeks(name)) for name in opened.plans]
     current = opened.calendar.current()
     flash = [opened.fingerprint(table, name, current) for name in opened.plans for table in ROLES]
     words = dictionary(opened.playbook.use_cases.values()).to_pylist()

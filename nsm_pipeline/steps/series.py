@@ -19,7 +19,6 @@ from pydantic import BaseModel, ConfigDict
 from nsm_pipeline.certification.evidence import Evidence, gather
 from nsm_pipeline.certification.gates import GATES_VERSION, Gate, gates_of
 from nsm_pipeline.events.evidence import EVIDENCE as WEEK_EVIDENCE
-from nsm_pipeline.events.inputs import EVIDENCE
 from nsm_pipeline.events.quality import QUALITY
 from nsm_pipeline.lake import digest, json_text, write_text
 from nsm_pipeline.metrics.growth import growth_series, lifecycle_counts, north_star_from_accounts
@@ -97,15 +96,6 @@ def load_verdicts(opened: Open, name: str) -> Verdicts | None:
     return Verdicts.model_validate_json(file.read_bytes()) if file.is_file() else None
 
 
-def judged_weeks(opened: Open, name: str) -> list[date]:
-    """Complete weeks whose tables are all as they should be now."""
-    return [
-        week
-        for week in opened.complete_weeks
-        if not opened.usage.is_stale(EVIDENCE, week) and not opened.stale_tables(name, week)
-    ]
-
-
 def evidence_key(opened: Open, name: str, weeks: Sequence[date]) -> str:
     """What a use case's verdicts rest on, from fingerprints alone."""
     use_case = opened.playbook.use_cases[name]
@@ -122,7 +112,7 @@ def run_gates(opened: Open, name: str) -> Verdicts:
     """The verdict on every complete, up-to-date week; judged anew only where something it rests on has changed."""
     if opened.lake.fingerprint("growth", name) != opened.growth_fingerprint(name):
         run_growth(opened, name)  # a backfill judges its weeks before the unpartitioned growth has its turn
-    weeks = judged_weeks(opened, name)
+    weeks = opened.judged_weeks(name)
     key = evidence_key(opened, name, weeks)
     stored = load_verdicts(opened, name)
     if stored is not None and stored.key == key:
