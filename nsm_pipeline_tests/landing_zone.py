@@ -24,7 +24,7 @@ from nsm_pipeline.events.usage import UsageStep
 from nsm_pipeline.home import Home
 from nsm_pipeline.lake import Lake
 from nsm_pipeline.playbook.loading import Playbook, load_playbook
-from nsm_pipeline.playbook.models import Engine as EngineSettings
+from nsm_pipeline.playbook.settings import Engine as EngineSettings
 
 Row = dict[str, Any]
 ACCOUNTS = {"plan": None, "seats": None, "is_internal": None, "created_on": None, "segment": None}

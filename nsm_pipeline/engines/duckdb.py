@@ -21,7 +21,7 @@ from typing import TypeVar
 
 import duckdb
 
-from nsm_pipeline.playbook.models import Engine as EngineSettings
+from nsm_pipeline.playbook.settings import Engine as EngineSettings
 
 T = TypeVar("T")
 R = TypeVar("R")

@@ -11,8 +11,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
+from nsm_pipeline.errors import UserError
 from nsm_pipeline.playbook.filters import canonical, parse, used_columns
-from nsm_pipeline.playbook.models import Metric, UseCase
+from nsm_pipeline.playbook.metric_models import Metric
+from nsm_pipeline.playbook.models import UseCase
+from nsm_pipeline.playbook.words import ONE_WEEK
 
 How = Literal["count", "account", "distinct", "sum", "present", "median", "minimum", "maximum", "attribute"]
 Role = Literal["north_star", "inputs", "counter_metrics"]
@@ -135,6 +138,8 @@ class UseCasePlan:
         return [columns, sorted(self.use_case.active_events), sorted(self.attributes.items())]
 
     def _scope(self, metric: Metric) -> Scope:
+        if metric.window != ONE_WEEK:
+            raise UserError("Windows other than one week are not computed yet.")
         where = ""
         if metric.where is not None:
             where = canonical(parse(metric.where, self.columns()))
@@ -161,15 +166,16 @@ class UseCasePlan:
                 column = "user_id" if metric.count_distinct == "user" else str(metric.count_distinct)
                 return Measure("distinct", scope, column)
             case "attribute":
-                return Measure("attribute", scope, str(metric.attribute), metric.aggregate, metric.over)
+                return Measure("attribute", scope, str(metric.attribute), metric.aggregate or "sum", metric.over)
             case "average" | "sum":
                 return Measure("sum", scope, str(metric.sum or metric.average))
             case "median":
                 return Measure("median", scope, str(metric.median))
             case "minimum":
                 return Measure("minimum", scope, str(metric.minimum))
-            case _:
+            case "maximum":
                 return Measure("maximum", scope, str(metric.maximum))
+        raise UserError(f"The metric kind '{metric.kind}' is not computed yet.")
 
     def _plan(self, name: str, role: Role) -> Plan:
         metric = self.use_case.metrics[name]

@@ -9,10 +9,12 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from nsm_pipeline.errors import PlaybookError, nearest
-from nsm_pipeline.playbook.filters import FilterError, fits, parse
-from nsm_pipeline.playbook.models import RESERVED, Event, Metric, Property, Source, UseCase
-
-NUMBERS = ("integer", "number")
+from nsm_pipeline.playbook.filters import fits
+from nsm_pipeline.playbook.formulas import FormulaError, operands, parse_identity
+from nsm_pipeline.playbook.metric_checking import NUMBERS, MetricChecker
+from nsm_pipeline.playbook.metric_models import CREATED
+from nsm_pipeline.playbook.models import Event, Property, Source, UseCase
+from nsm_pipeline.playbook.words import RESERVED
 
 
 class Checker:
@@ -32,19 +34,24 @@ class Checker:
     def check(self) -> None:
         use_case = self.use_case
         for name, event in use_case.events.items():
+            if name == CREATED:
+                self.refuse(f"events.{name}", f"found the name '{name}', which stands for an account's creation.")
             self._event(f"events.{name}", event)
         self._property_types()
         self._one_meaning()
-        for position, name in enumerate(use_case.activity or ()):
+        metrics = MetricChecker(self)
+        for position, name in enumerate(use_case.activity.of or ()):
             self.known(f"activity.{position}", name, use_case.events)
+        shared = metrics.common("activity", use_case.active_events)
+        metrics.filter("activity.where", use_case.activity.where, shared, events=True)
         for position, name in enumerate(use_case.slices):
             self.known(f"slices.{position}", name, self.attributes)
         for name, metric in use_case.metrics.items():
             self._free(f"metrics.{name}", name)
             for part in ("_numerator", "_denominator"):
-                if metric.kind in ("ratio", "average") and f"{name}{part}" in use_case.metrics:
+                if f"{name}{part}" in use_case.metrics:
                     self.refuse(f"metrics.{name}{part}", f"found a name that is already taken by a part of '{name}'.")
-            self._metric(f"metrics.{name}", metric, (name,))
+            metrics.check(f"metrics.{name}", metric, (name,))
         self._roles()
         for position, gate in enumerate(use_case.gates):
             if gate.metric is not None:
@@ -114,64 +121,12 @@ class Checker:
                         f"found '{declared.type}', and '{kind}' in event '{event_name}'; one name has one type.",
                     )
 
-    def _metric(self, path: str, metric: Metric, trail: tuple[str, ...]) -> None:
-        columns: dict[str, str] = {**self.attributes, "is_internal": "boolean"}
-        events = metric.count or metric.of or ()
-        for name in events:
-            self.known(f"{path}.{'count' if metric.count else 'of'}", name, self.use_case.events)
-        shared = [set(self.use_case.events[name].properties) for name in events]
-        properties = {
-            name: declared.type
-            for event in events[:1]
-            for name, declared in self.use_case.events[event].properties.items()
-            if all(name in other for other in shared)
-        }
-        if metric.kind == "ratio" and metric.ratio is not None:
-            for side in ("numerator", "denominator"):
-                self._side(f"{path}.ratio.{side}", getattr(metric.ratio, side), trail)
-        elif metric.kind == "count_distinct" and metric.count_distinct not in ("account", "user"):
-            self.known(f"{path}.count_distinct", str(metric.count_distinct), ["account", "user", *properties])
-        elif metric.kind == "attribute":
-            self._attribute(path, metric)
-        elif metric.kind not in ("count", "count_distinct"):
-            numeric = [name for name, kind in properties.items() if kind in NUMBERS]
-            self.known(f"{path}.{metric.kind}", str(getattr(metric, metric.kind)), numeric)
-        if metric.where is not None:
-            try:
-                parse(metric.where, {**columns, **properties})
-            except FilterError as error:
-                self.refuse(f"{path}.where", f"{error}.")
-
-    def _attribute(self, path: str, metric: Metric) -> None:
-        name = str(metric.attribute)
-        self.known(f"{path}.attribute", name, ["account_id", *self.attributes])
-        if metric.aggregate != "count" and self.attributes.get(name) not in NUMBERS:
-            self.refuse(
-                f"{path}.attribute",
-                f"found '{name}', which is no number; '{metric.aggregate}' needs one. Try aggregate: count.",
-            )
-
-    def _side(self, path: str, side: str | Metric, trail: tuple[str, ...]) -> None:
-        if isinstance(side, str):
-            self.known(path, side, self.use_case.metrics)
-            if side in trail:
-                self.refuse(path, f"found a cycle: {' → '.join([*trail, side])}.")
-            target = self.use_case.metrics[side]
-            if target.ratio is not None:
-                for part in ("numerator", "denominator"):
-                    inner = getattr(target.ratio, part)
-                    if isinstance(inner, str):
-                        self._side(f"metrics.{side}.ratio.{part}", inner, (*trail, side))
-                self.refuse(path, f"found '{side}', which is a ratio itself; accepted are counts, sums and attributes.")
-            side = target
-        elif side.kind != "ratio":
-            self._metric(path, side, trail)
-        if side.kind not in ("count", "count_distinct", "sum", "attribute"):
-            self.refuse(path, f"found the kind '{side.kind}'; accepted are count, count_distinct, sum and attribute.")
-
     def _roles(self) -> None:
         use_case = self.use_case
         self.known("north_star.metric", use_case.north_star.metric, use_case.metrics)
+        for position, name in enumerate(use_case.outcomes):
+            self.known(f"outcomes.{position}", name, use_case.metrics)
+        self._identity()
         seen = {use_case.north_star.metric: "north_star"}
         roles = {
             "inputs": [item.metric for item in use_case.inputs],
@@ -190,6 +145,19 @@ class Checker:
         self._input_cycle()
         for position, counter in enumerate(use_case.counter_metrics):
             self.known(f"counter_metrics.{position}.protects", counter.protects, seen)
+
+    def _identity(self) -> None:
+        if self.use_case.formula is None:
+            return None
+        try:
+            name, tree = parse_identity(self.use_case.formula)
+        except FormulaError as error:
+            return self.refuse("formula", f"{error}.")
+        for metric in (name, *operands(tree)):
+            self.known("formula", metric, self.use_case.metrics)
+        if name in operands(tree):
+            self.refuse("formula", f"found '{name}' on both sides.")
+        return None
 
     def _input_cycle(self) -> None:
         drives = {item.metric: item.drives for item in self.use_case.inputs if item.drives}

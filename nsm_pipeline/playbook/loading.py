@@ -17,7 +17,10 @@ from pydantic import BaseModel, ValidationError
 
 from nsm_pipeline.errors import PlaybookError, nearest
 from nsm_pipeline.playbook.checking import Checker
-from nsm_pipeline.playbook.models import ATTRIBUTES, RESERVED, Ratio, Settings, UseCase
+from nsm_pipeline.playbook.metric_models import Ratio
+from nsm_pipeline.playbook.models import UseCase
+from nsm_pipeline.playbook.settings import Settings
+from nsm_pipeline.playbook.words import ATTRIBUTES, RESERVED
 from nsm_pipeline.weeks import WEEKDAYS, Calendar
 
 PACKAGED = Path(__file__).parent / "packaged"
@@ -132,7 +135,7 @@ def _explain(file: Path, model: type[BaseModel], error: ValidationError) -> str:
         accepted = str(first["ctx"]["expected"]).replace("'", "").replace(" or ", ", ").split(", ")
         text = f"found '{first['input']}'; {nearest(str(first['input']), accepted)}"
     elif first["type"] == "value_error":
-        text = f"{first['ctx']['error']}."
+        text = f"{str(first['ctx']['error']).rstrip('.')}."
     else:
         text = f"found {first['input']!r}; {first['msg'][0].lower()}{first['msg'][1:]}."
     return f"{file}: {key_path}: {text}{more}"

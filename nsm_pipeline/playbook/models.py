@@ -1,53 +1,20 @@
-"""The grammar of a playbook as pydantic models: shape and single-field rules.
+"""The grammar of a use case as pydantic models: shape and single-field rules.
 
-What belongs here: what a key may hold. What does not: rules between keys (`loading`), filters (`filters`).
-Unknown keys are refused everywhere.
+What belongs here: what a key may hold. What does not: metrics (`metric_models`), settings (`settings`), rules between
+keys (`checking`). Unknown keys are refused everywhere.
 """
 
 from __future__ import annotations
 
-import re
 from datetime import date
 from typing import Annotated, Any, Literal
-from zoneinfo import available_timezones
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
-from nsm_pipeline.errors import nearest
+from nsm_pipeline.playbook.metric_models import Metric
+from nsm_pipeline.playbook.words import Model, Name, Names, PropertyType, Scalar, Share
 
-NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
-ATTRIBUTES = {"plan": "string", "segment": "string", "seats": "integer", "created_on": "date"}
-RESERVED = {
-    *ATTRIBUTES, "week", "use_case", "event", "occurred_at", "received_at", "account_id", "user_id", "is_internal",
-    "events", "all",
-}  # fmt: skip
-
-
-def _name(value: str) -> str:
-    if not NAME.fullmatch(value):
-        raise ValueError(f"found '{value}'; a name is lower-case letters, digits and _, starting with a letter")
-    return value
-
-
-def _share(value: object) -> object:
-    if isinstance(value, str) and (match := re.fullmatch(r"\s*(-?\d+(?:\.\d+)?)\s*%\s*", value)):
-        return float(match[1]) / 100
-    return value
-
-
-def _list(value: object) -> object:
-    return [value] if isinstance(value, str) else value
-
-
-Name = Annotated[str, AfterValidator(_name)]
-Share = Annotated[float, BeforeValidator(_share)]
-Names = Annotated[tuple[Name, ...], BeforeValidator(_list), Field(min_length=1)]
-Scalar = str | bool | int | float
-PropertyType = Literal["string", "integer", "number", "boolean"]
-
-
-class Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+Dimension = Literal["breadth", "depth", "frequency", "efficiency"]
 
 
 class Owner(Model):
@@ -87,7 +54,7 @@ class Source(Model):
     since: date | None = None
     until: date | None = None
     preferred: bool = False
-    properties: dict[Name, Annotated[PropertyMapping, BeforeValidator(_mapping)]] = {}
+    properties: dict[Name, Annotated[PropertyMapping, BeforeValidator(_mapping)]] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _ordered(self) -> Source:
@@ -100,65 +67,9 @@ class Event(Model):
     """A canonical event: what metrics know. `same` names the properties that identify one fact sent twice."""
 
     description: str = ""
-    properties: dict[Name, Property] = {}
+    properties: dict[Name, Property] = Field(default_factory=dict)
     sources: tuple[Source, ...] = Field(min_length=1)
     same: tuple[str, ...] = ()
-
-
-class Ratio(Model):
-    numerator: Name | Metric
-    denominator: Name | Metric
-
-
-class Metric(Model):
-    """A metric: exactly one kind, plus what it means. See docs/playbook.md for each kind's semantics."""
-
-    title: str = ""
-    description: str = ""
-    unit: str = ""
-    better: Literal["higher", "lower"] = "higher"
-    where: str | None = None
-    include_internal: bool = False
-    count: Names | None = None
-    count_distinct: Name | None = None
-    sum: Name | None = None
-    average: Name | None = None
-    median: Name | None = None
-    minimum: Name | None = None
-    maximum: Name | None = None
-    of: Names | None = None
-    attribute: Name | None = None
-    aggregate: Literal["sum", "average", "count"] = "sum"
-    over: Literal["active", "all"] = "active"
-    ratio: Ratio | None = None
-
-    @property
-    def kind(self) -> str:
-        return next(kind for kind in KINDS if getattr(self, kind) is not None)
-
-    @model_validator(mode="after")
-    def _one_kind(self) -> Metric:
-        kinds = [kind for kind in KINDS if getattr(self, kind) is not None]
-        if len(kinds) != 1:
-            found = " and ".join(kinds) or "none of them"
-            raise ValueError(f"a metric has exactly one kind of {', '.join(KINDS)}; found {found}")
-        needs_of = kinds[0] not in ("count", "attribute", "ratio")
-        if needs_of and self.of is None:
-            raise ValueError(f"'{kinds[0]}' needs 'of: <event>'")
-        if not needs_of and self.of is not None:
-            raise ValueError(f"'{kinds[0]}' takes no 'of'")
-        if kinds[0] == "ratio" and self.where is not None:
-            raise ValueError("a ratio takes no 'where': put it on its numerator or denominator")
-        if kinds[0] != "attribute" and ("aggregate" in self.model_fields_set or "over" in self.model_fields_set):
-            raise ValueError("only an attribute metric takes 'aggregate' and 'over'")
-        return self
-
-
-Ratio.model_rebuild()  # it names Metric, which is defined after it
-
-KINDS = (
-    "count", "count_distinct", "sum", "average", "median", "minimum", "maximum", "attribute", "ratio",
-)  # fmt: skip
 
 
 class Target(Model):
@@ -178,7 +89,7 @@ class Work(Model):
 
 class Input(Model):
     metric: Name
-    dimension: Literal["breadth", "depth", "frequency", "efficiency"]
+    dimension: Dimension
     level: int = Field(default=1, ge=1, le=3)
     drives: Name | None = None
     relation: Literal["formula", "hypothesis"] = "hypothesis"
@@ -235,6 +146,29 @@ class Annotation(Model):
     text: str
 
 
+class Activity(Model):
+    """What makes an account active in a week: an event of these that passes the filter."""
+
+    of: Names | None = None
+    where: str | None = None
+
+
+def _activity(value: object) -> object:
+    return {"of": value} if isinstance(value, str | list) else value or {}
+
+
+class Checklist(Model):
+    """The seven criteria of a good North Star, each with the group's answer."""
+
+    expresses_customer_value: str = ""
+    represents_vision_and_strategy: str = ""
+    leading_indicator: str = ""
+    actionable: str = ""
+    understandable: str = ""
+    measurable: str = ""
+    not_vanity: str = ""
+
+
 class UseCase(Model):
     use_case: Name
     title: str
@@ -245,7 +179,7 @@ class UseCase(Model):
     vision: str = ""
     value_moment: str = ""
     events: dict[Name, Event] = Field(min_length=1)
-    activity: Names | None = None
+    activity: Annotated[Activity, BeforeValidator(_activity)] = Activity()
     metrics: dict[Name, Metric] = Field(min_length=1)
     north_star: NorthStar
     inputs: tuple[Input, ...] = ()
@@ -254,38 +188,16 @@ class UseCase(Model):
     tolerances: Tolerances = Tolerances()
     gates: tuple[Gate, ...] = ()
     annotations: tuple[Annotation, ...] = ()
-    checklist: dict[str, str] = {}
+    checklist: Checklist = Checklist()
+    outcomes: tuple[Name, ...] = ()
+    formula: str | None = None
+    without: dict[Dimension, str] = Field(default_factory=dict)
 
     @property
     def active_events(self) -> tuple[str, ...]:
         """Events that make an account active: those declared, else all of the use case."""
-        return self.activity or tuple(self.events)
+        return self.activity.of or tuple(self.events)
 
     @property
     def growth_target(self) -> float:
         return self.north_star.target.growth_per_week
-
-
-def _zone(value: str) -> str:
-    if value not in available_timezones():
-        raise ValueError(f"found '{value}', which is no IANA time zone; {nearest(value, available_timezones())}")
-    return value
-
-
-class Engine(Model):
-    """What DuckDB may use; without a directory it spills inside the home."""
-
-    memory_limit: str = Field(default="512MB", pattern=r"^\d+(\.\d+)? ?(MB|GB|MiB|GiB)$")
-    threads: int = Field(default=2, ge=1, le=256)
-    temp_directory: str | None = None
-
-
-class Settings(Model):
-    company: str = "Our company"
-    time_zone: Annotated[str, AfterValidator(_zone)] = "UTC"
-    week_starts_on: Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"] = "monday"
-    first_week: date | None = None
-    as_of: date | None = None
-    late_after_days: int = Field(default=7, ge=1)
-    account_attributes: dict[Name, PropertyType] = {}
-    engine: Engine = Engine()

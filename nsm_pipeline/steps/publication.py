@@ -19,7 +19,8 @@ from nsm_pipeline.lake import digest, write_text
 from nsm_pipeline.metrics.growth import LIFECYCLE, growth_series
 from nsm_pipeline.metrics.measures import ROLES
 from nsm_pipeline.metrics.weekly import METRIC_ROWS
-from nsm_pipeline.playbook.models import CounterMetric, Input, Metric, UseCase
+from nsm_pipeline.playbook.metric_models import Metric
+from nsm_pipeline.playbook.models import CounterMetric, Input, UseCase
 from nsm_pipeline.publishing.extracts import CONTRACT, current_version, write_extract
 from nsm_pipeline.publishing.tables import CERTIFICATES, EXTRACT, GROWTH, METRIC_DICTIONARY, NORTH_STAR
 from nsm_pipeline.steps.certificates import WeekState, certificate_ids, load_certificate, week_states

@@ -9,7 +9,7 @@ import pytest
 
 from nsm_pipeline.playbook.filters import canonical, parse, used_columns
 from nsm_pipeline.playbook.loading import PACKAGED, load_playbook
-from nsm_pipeline.playbook.models import Settings
+from nsm_pipeline.playbook.settings import Settings
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 

@@ -1,0 +1,186 @@
+"""The grammar of a metric: its kinds, and which keys each kind takes.
+
+What belongs here: what a metric's keys may hold. What does not: rules between a metric and the rest of its use case
+(`checking`), what a kind means in numbers (`metrics`).
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from nsm_pipeline.errors import nearest
+from nsm_pipeline.playbook.words import (
+    ONE_WEEK,
+    HavingWord,
+    Model,
+    Name,
+    Names,
+    Share,
+    Window,
+    WindowWord,
+    WithinWord,
+)
+
+CREATED = "created_on"
+TIME_UNITS = {"seconds": 1, "minutes": 60, "hours": 3600, "days": 86400}
+# Keys that say how a metric is counted, by kind: those it needs, and those it may have.
+COUNTED = ("where", "include_internal")
+NEEDS: dict[str, tuple[str, ...]] = {
+    "count": (),
+    "count_distinct": ("of",),
+    "sum": ("of",),
+    "average": ("of",),
+    "median": ("of",),
+    "quantile": ("of", "q"),
+    "minimum": ("of",),
+    "maximum": ("of",),
+    "count_entities": ("of", "having"),
+    "attribute": (),
+    "ratio": (),
+    "conversion": ("from", "to", "within"),
+    "time_between": ("from", "to", "within"),
+    "retention": ("of",),
+    "cohort": ("from", "within"),
+    "lifecycle": (),
+    "formula": (),
+}
+MAY_HAVE: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys(
+        ("count", "count_distinct", "sum", "average", "median", "quantile", "minimum", "maximum", "count_entities"),
+        (*COUNTED, "window"),
+    ),
+    "attribute": (*COUNTED, "aggregate", "over"),
+    "ratio": (),
+    "conversion": COUNTED,
+    "time_between": (*COUNTED, "aggregate", "q"),
+    "retention": (*COUNTED, "weeks"),
+    "cohort": (*COUNTED, "to", "having", "as"),
+    "lifecycle": (*COUNTED, "entity", "of", "by"),
+    "formula": (),
+}
+KINDS = tuple(NEEDS)
+SPECIAL = {key for keys in (*NEEDS.values(), *MAY_HAVE.values()) for key in keys}
+
+
+class Ratio(Model):
+    """Two metrics, by name or spelled out."""
+
+    numerator: Name | Metric
+    denominator: Name | Metric
+
+
+class Step(Model):
+    """Events that begin or end something, with a filter of their own."""
+
+    events: Names
+    where: str | None = None
+
+
+def _step(value: Any) -> Any:
+    return {"events": value} if isinstance(value, str | list) else value
+
+
+StepWord = Annotated[Step, BeforeValidator(_step)]
+
+
+class Metric(Model):
+    """A metric: exactly one kind, plus what it means. See docs/playbook.md for each kind's semantics."""
+
+    title: str = ""
+    description: str = ""
+    unit: str = ""
+    better: Literal["higher", "lower"] = "higher"
+    slices: tuple[Name, ...] | None = None
+    where: str | None = None
+    include_internal: bool = False
+    window: WindowWord = ONE_WEEK
+    count: Names | None = None
+    count_distinct: Name | None = None
+    sum: Name | None = None
+    average: Name | None = None
+    median: Name | None = None
+    quantile: Name | None = None
+    q: Share | None = Field(default=None, gt=0, lt=1)
+    minimum: Name | None = None
+    maximum: Name | None = None
+    of: Names | None = None
+    count_entities: Name | None = None
+    having: HavingWord | None = None
+    attribute: Name | None = None
+    aggregate: Literal["sum", "average", "count", "median", "quantile"] | None = None
+    over: Literal["active", "all"] = "active"
+    ratio: Ratio | None = None
+    conversion: Name | None = None
+    time_between: Name | None = None
+    start: StepWord | None = Field(default=None, alias="from")
+    to: StepWord | None = None
+    within: WithinWord | None = None
+    retention: Name | None = None
+    weeks: int = Field(default=1, ge=1, le=52)
+    cohort: Name | None = None
+    shown_as: Literal["count", "share"] = Field(default="count", alias="as")
+    lifecycle: Literal["new", "retained", "resurrected", "churned"] | None = None
+    entity: Name = "account"
+    by: Literal["first_activity", "created_on"] = "first_activity"
+    formula: str | None = None
+
+    @property
+    def kind(self) -> str:
+        return next(kind for kind in KINDS if getattr(self, kind) is not None)
+
+    @property
+    def counted_entity(self) -> str:
+        """What is followed from event to event: account, user or a property; '' where nothing is."""
+        if self.kind == "lifecycle":
+            return self.entity
+        return str(getattr(self, self.kind)) if self.kind in ENTITY_KINDS else ""
+
+    @property
+    def begins_when_created(self) -> bool:
+        return self.start is not None and self.start.events == (CREATED,)
+
+    @property
+    def trailing(self) -> Window:
+        return self.window
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Metric:
+        kinds = [kind for kind in KINDS if getattr(self, kind) is not None]
+        if len(kinds) != 1:
+            found = " and ".join(kinds) or "none of them"
+            raise ValueError(f"a metric has exactly one kind of {', '.join(KINDS)}; found {found}")
+        kind = kinds[0]
+        given = {_spelled(field) for field in self.model_fields_set} & SPECIAL
+        for key in NEEDS[kind]:
+            if key not in given:
+                hint = "'of: <event>'" if key == "of" else f"'{key}'"
+                raise ValueError(f"'{kind}' needs {hint}")
+        accepted = (*NEEDS[kind], *MAY_HAVE[kind])
+        for key in sorted(given):
+            if key not in accepted:
+                if kind in ("ratio", "formula") and key in COUNTED:
+                    raise ValueError(f"a {kind} takes no '{key}': put it on the metrics it is made of")
+                raise ValueError(f"'{kind}' takes no '{key}'; {nearest(key, accepted or ['title', 'unit'])}")
+        self._check_aggregate(kind)
+        if kind == "lifecycle" and self.by == "created_on" and self.lifecycle not in ("new", "retained"):
+            raise ValueError(f"by creation an account is new or retained; found '{self.lifecycle}'")
+        if kind == "time_between" and self.unit and self.unit not in TIME_UNITS:
+            raise ValueError(f"a time's unit is one of {', '.join(TIME_UNITS)}; found '{self.unit}'")
+        return self
+
+    def _check_aggregate(self, kind: str) -> None:
+        accepted = {"attribute": ("sum", "average", "count"), "time_between": ("median", "average", "quantile")}
+        if self.aggregate is not None and self.aggregate not in accepted[kind]:
+            raise ValueError(f"aggregate: found '{self.aggregate}'; {nearest(self.aggregate, accepted[kind])}")
+        if kind == "time_between" and (self.aggregate == "quantile") != (self.q is not None):
+            raise ValueError("'aggregate: quantile' and 'q' belong together, as in q: 90%")
+
+
+ENTITY_KINDS = ("count_entities", "conversion", "time_between", "retention", "cohort")
+Ratio.model_rebuild()  # it names Metric, which is defined after it
+
+
+def _spelled(field: str) -> str:
+    return Metric.model_fields[field].alias or field

@@ -1,0 +1,139 @@
+"""The small words of the playbook language: names, shares, windows, thresholds.
+
+What belongs here: how a single value may be spelled and what it means. What does not: which keys there are
+(`metric_models`, `models`, `settings`).
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+
+NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
+ATTRIBUTES = {"plan": "string", "segment": "string", "seats": "integer", "created_on": "date"}
+RESERVED = {
+    *ATTRIBUTES, "week", "use_case", "event", "occurred_at", "received_at", "account_id", "user_id", "is_internal",
+    "events", "all",
+}  # fmt: skip
+LONGEST_WEEKS = 104
+WINDOW = re.compile(r"\s*(\d{1,3})\s*(week|weeks|day|days)\s*")
+WITHIN = re.compile(r"\s*(\d{1,4})\s*(week|weeks|day|days|hour|hours)\s*")
+HAVING = re.compile(
+    r"\s*(?:(?P<how>sum|distinct)\s+(?P<column>[a-z][a-z0-9_]*)\s*)?(?P<op>>=|<=|>|<|=)\s*"
+    r"(?P<number>\d+(?:\.\d+)?)(?:\s+per\s+(?P<per>[a-z][a-z0-9_]*))?\s*"
+)
+
+
+class Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+def _name(value: str) -> str:
+    if not NAME.fullmatch(value):
+        raise ValueError(f"found '{value}'; a name is lower-case letters, digits and _, starting with a letter")
+    return value
+
+
+def _share(value: object) -> object:
+    if isinstance(value, str) and (match := re.fullmatch(r"\s*(-?\d+(?:\.\d+)?)\s*%\s*", value)):
+        return float(match[1]) / 100
+    return value
+
+
+def as_list(value: object) -> object:
+    """One name stands for a list of it."""
+    return [value] if isinstance(value, str) else value
+
+
+Name = Annotated[str, AfterValidator(_name)]
+Share = Annotated[float, BeforeValidator(_share)]
+Names = Annotated[tuple[Name, ...], BeforeValidator(as_list), Field(min_length=1)]
+Scalar = str | bool | int | float
+PropertyType = Literal["string", "integer", "number", "boolean"]
+
+
+class Window(Model):
+    """A trailing window that ends with the week: whole weeks, or local days."""
+
+    count: int
+    of: Literal["weeks", "days"]
+
+    @property
+    def weeks_back(self) -> int:
+        """How many weeks before its own a week's window reaches into."""
+        return self.count - 1 if self.of == "weeks" else -(-self.count // 7) - 1
+
+
+ONE_WEEK = Window(count=1, of="weeks")
+
+
+def _window(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    match = WINDOW.fullmatch(value)
+    if match is None:
+        raise ValueError(f"found '{value}'; a window is written as '4 weeks' or '28 days'")
+    window = Window(count=int(match[1]), of="weeks" if match[2].startswith("week") else "days")
+    if window.count < 1 or window.weeks_back >= LONGEST_WEEKS:
+        raise ValueError(f"found '{value}'; a window is at least 1 day and at most {LONGEST_WEEKS} weeks")
+    # Seven local days are a week: one spelling, one meaning.
+    return Window(count=window.count // 7, of="weeks") if window.of == "days" and window.count % 7 == 0 else window
+
+
+class Within(Model):
+    """How long after a beginning something still counts; `days` are local days where the beginning is a day."""
+
+    hours: int
+
+    @property
+    def length(self) -> timedelta:
+        return timedelta(hours=self.hours)
+
+
+def _within(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    match = WITHIN.fullmatch(value)
+    if match is None:
+        raise ValueError(f"found '{value}'; it is written as '7 days', '2 weeks' or '12 hours'")
+    hours = int(match[1]) * {"h": 1, "d": 24, "w": 168}[match[2][0]]
+    if not 1 <= hours <= LONGEST_WEEKS * 168:
+        raise ValueError(f"found '{value}'; at least 1 hour and at most {LONGEST_WEEKS} weeks are accepted")
+    return Within(hours=hours)
+
+
+class Having(Model):
+    """A threshold on an entity's own measure: its events, a sum, or distinct values; `per` an account attribute."""
+
+    how: Literal["count", "sum", "distinct"] = "count"
+    column: str = ""
+    op: Literal[">=", "<=", ">", "<", "="]
+    number: float
+    per: str = ""
+
+    def __str__(self) -> str:
+        measure = "" if self.how == "count" else f"{self.how} {self.column} "
+        return f"{measure}{self.op} {self.number:.17g}" + (f" per {self.per}" if self.per else "")
+
+
+def _having(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    match = HAVING.fullmatch(value)
+    if match is None:
+        raise ValueError(
+            f"found '{value}'; a threshold is written as '> 40', '>= 40 per seat', 'distinct user > 3' "
+            "or 'sum amount >= 100'"
+        )
+    per = "seats" if match["per"] == "seat" else match["per"] or ""
+    return Having(
+        how=match["how"] or "count", column=match["column"] or "", op=match["op"], number=match["number"], per=per
+    )
+
+
+WindowWord = Annotated[Window, BeforeValidator(_window)]
+WithinWord = Annotated[Within, BeforeValidator(_within)]
+HavingWord = Annotated[Having, BeforeValidator(_having)]
