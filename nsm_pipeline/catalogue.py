@@ -20,7 +20,7 @@ from nsm_pipeline.events.evidence import EVIDENCE, UNMAPPED
 from nsm_pipeline.events.landed import QUARANTINE
 from nsm_pipeline.events.ledger import LedgerRow
 from nsm_pipeline.metrics.growth import GROWTH
-from nsm_pipeline.metrics.weekly import METRIC_ROWS
+from nsm_pipeline.metrics.numbers import METRIC_ROWS
 from nsm_pipeline.publishing.tables import CERTIFICATES, EXTRACT
 from nsm_pipeline.steps.certificates import week_states
 from nsm_pipeline.steps.opening import Open

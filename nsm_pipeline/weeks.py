@@ -68,6 +68,15 @@ class Calendar:
         """Start (inclusive) and end (exclusive) of a week as naive UTC instants, as landed rows carry them."""
         return self.instant(week), self.instant(week + WEEK)
 
+    def closes(self, week: date, hours: int) -> datetime:
+        """When a window that reaches some hours past a week's end has closed (naive UTC); whole days may be local."""
+        end = week + WEEK
+        return max(self.instant(end) + timedelta(hours=hours), self.instant(end + timedelta(days=hours // 24)))
+
+    def has_passed(self, instant: datetime) -> bool:
+        """Whether a naive UTC instant lies in the past."""
+        return instant <= self.now().replace(tzinfo=None)
+
     def local_day(self, instant: datetime) -> date:
         """The local day of a naive UTC instant."""
         return instant.replace(tzinfo=UTC).astimezone(self.tz).date()

@@ -57,6 +57,12 @@ def _print_reasons(states: Mapping[str, Mapping[date, WeekState]]) -> None:
             if state.state == "withheld":
                 kept = "earlier values stay published" if state.certificate_id else "nothing of it is published"
                 console.print(f"[red]✘[/] {name} {week}: {'; '.join(state.failed)} [dim]({kept})[/]", highlight=False)
+            for metric, until in sorted(state.waiting.items()):
+                console.print(
+                    f"[yellow]◔[/] {name} {week}: {metric} is flash until {until:%Y-%m-%d %H:%M} UTC, "
+                    "when its window closes",
+                    highlight=False,
+                )
             for warning in state.warnings:
                 console.print(f"[yellow]![/] {name} {week}: {warning}", highlight=False)
 
@@ -112,6 +118,9 @@ def _document(
                     name: {
                         "state": weeks[week].state,
                         "certificate_id": weeks[week].certificate_id,
+                        "flash_until": {
+                            metric: f"{until.isoformat()}Z" for metric, until in sorted(weeks[week].waiting.items())
+                        },
                         "failed": list(weeks[week].failed),
                         "warnings": list(weeks[week].warnings),
                     }

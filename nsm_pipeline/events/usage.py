@@ -78,6 +78,47 @@ class UsageStep(WeekInputs):
             {"files": files, "weeks": list(weeks)},
         )
 
+    def load_around(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        use_case: UseCase,
+        week: date,
+        weeks: Sequence[date],
+        events: Sequence[str],
+        properties: Sequence[str],
+    ) -> None:
+        """Create the tables `events`, some canonical events of some weeks with those of their properties that are
+        wanted, and `snapshot`, the accounts as `week` sees them; internal is who is so by then."""
+        connection.register("snapshot", self.snapshot(connection, week))
+        columns = "".join(f', "{name}"' for name in properties)
+        files = [str(self.lake.file("usage_events", use_case.use_case, one)) for one in weeks]
+        connection.execute(
+            f"""CREATE OR REPLACE TEMP TABLE events AS SELECT ($weeks::DATE[])[file_index::BIGINT + 1] AS week,
+                occurred_at, event, account_id, user_id,
+                account_id IN (SELECT account_id FROM snapshot WHERE is_internal) AS is_internal{columns}
+            FROM read_parquet($files) WHERE event IN (SELECT unnest($events::VARCHAR[]))""",
+            {"files": files, "weeks": list(weeks), "events": list(events)},
+        )
+
+    def first_events(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        use_case: UseCase,
+        weeks: Sequence[date],
+        sql: str,
+        seen_from: date | None,
+    ) -> pa.Table:
+        """Answer of a query over the view `history`, all usage events of some weeks, and `snapshot`, the accounts as
+        the week `seen_from` sees them."""
+        if seen_from is not None:
+            connection.register("snapshot", self.snapshot(connection, seen_from))
+        files = [str(self.lake.file("usage_events", use_case.use_case, one)) for one in weeks]
+        listed = ", ".join("'" + file.replace("'", "''") + "'" for file in files)
+        connection.execute(
+            f"CREATE OR REPLACE TEMP VIEW history AS SELECT NULL::DATE AS week, * FROM read_parquet([{listed}])"
+        )
+        return connection.execute(sql).to_arrow_table()
+
     def _open_landed(self, connection: duckdb.DuckDBPyConnection, weeks: Sequence[date]) -> None:
         """Create the table `landed` (LANDED) of all rows of some consecutive weeks that lost to no other."""
         names = pa.array(self.sent_names(), pa.string())

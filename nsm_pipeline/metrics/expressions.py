@@ -13,7 +13,7 @@ import ibis
 import ibis.expr.types as ir
 from sqlglot import exp
 
-from nsm_pipeline.metrics.measures import Measure, Scope
+from nsm_pipeline.metrics.measures import Measure, Scope, Threshold
 from nsm_pipeline.playbook.filters import literal, parse
 
 
@@ -68,6 +68,10 @@ COMPARE = {
 }
 
 
+COMPARE_NUMBERS = {"=": COMPARE[exp.EQ], "<": COMPARE[exp.LT], "<=": COMPARE[exp.LTE], ">": COMPARE[exp.GT],
+                   ">=": COMPARE[exp.GTE]}  # fmt: skip
+
+
 def _name(node: exp.Expression) -> str:
     return _name(node.this) if isinstance(node, exp.Paren) else str(node.name)
 
@@ -101,11 +105,31 @@ def total(table: ir.Table, measure: Measure, columns: Mapping[str, str]) -> ir.V
             return table[measure.column].sum(where=inside).fill_null(0)
         case "median":
             return table[measure.column].cast("float64").median(where=inside)
+        case "quantile":
+            return table[measure.column].cast("float64").quantile(measure.q, where=inside)
         case "minimum":
             return table[measure.column].min(where=inside)
         case "maximum":
             return table[measure.column].max(where=inside)
-    raise ValueError(f"{measure.how} is no measure over events")
+    raise ValueError(f"{measure.how} is no single aggregate over events")
+
+
+def own_measure(table: ir.Table, scope: Scope, threshold: Threshold, columns: Mapping[str, str]) -> ir.Value:
+    """What an entity is held to a threshold by: its events in a scope, a sum or distinct values over them."""
+    inside = condition(table, scope, columns)
+    if threshold.how == "sum":
+        return table[threshold.column].sum(where=inside).fill_null(0)
+    if threshold.how == "distinct":
+        return table[threshold.column].nunique(where=inside)
+    return table.count(where=inside)
+
+
+def passes(own: ir.Value, events: ir.Value, threshold: Threshold, per: ir.Value | None) -> ir.BooleanValue:
+    """Whether an entity with at least one event passes; not where what it is divided by is missing or 0."""
+    if per is None:
+        return (events > 0) & COMPARE_NUMBERS[threshold.op](own, threshold.number)
+    # Multiplied out, not divided: 40 per seat is exact, and so is its bound.
+    return ((events > 0) & (per > 0) & COMPARE_NUMBERS[threshold.op](own, per * threshold.number)).fill_null(False)
 
 
 def per_account(table: ir.Table, measure: Measure, columns: Mapping[str, str]) -> ir.Value:
@@ -117,7 +141,7 @@ def per_account(table: ir.Table, measure: Measure, columns: Mapping[str, str]) -
 
 def over_accounts(accounts: ir.Table, column: str, measure: Measure) -> ir.Value:
     """An additive measure from its parts per account."""
-    if measure.how == "account":
+    if measure.how in ("account", "passing"):
         return accounts.count(where=accounts[column] > 0)
     return accounts[column].sum().fill_null(0)
 

@@ -14,7 +14,8 @@ import ibis
 import ibis.expr.types as ir
 import pyarrow as pa
 
-from nsm_pipeline.metrics.measures import Measure, UseCasePlan
+from nsm_pipeline.metrics.measures import Measure
+from nsm_pipeline.metrics.plans import UseCasePlan
 from nsm_pipeline.weeks import WEEK
 
 GROWTH_VERSION = 1
@@ -137,7 +138,9 @@ def north_star_from_accounts(
     columns = {measure: name for name, measure in plan.account_columns.items()}
     numerator = north_star.value
     denominator = north_star.denominator if north_star.divides else None
-    if not files or numerator not in columns or (denominator is not None and denominator not in columns):
+    if not files or not isinstance(numerator, Measure) or numerator not in columns:
+        return None
+    if denominator is not None and (not isinstance(denominator, Measure) or denominator not in columns):
         return None
     names = [columns[measure] for measure in (numerator, denominator) if measure is not None]
     rows = ibis.table({"week": "date", **dict.fromkeys(names, "float64")}, name="account_weeks")

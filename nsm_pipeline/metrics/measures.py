@@ -1,196 +1,178 @@
-"""Metrics reduced to measures: what is counted or summed, over which rows, once each.
+"""The vocabulary of a computation: what is counted, over which events, and how a metric's row comes of it.
 
-What belongs here: the plan of one use case's computation, as values. What does not: expressions (`expressions`)
-or running them (`weekly`).
+What belongs here: measures, journeys and plans as values. What does not: how definitions become them (`plans`),
+expressions (`expressions`, `journeys`), running them (`weekly`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Literal
 
-from nsm_pipeline.errors import UserError
-from nsm_pipeline.playbook.filters import canonical, parse, used_columns
-from nsm_pipeline.playbook.metric_models import Metric
-from nsm_pipeline.playbook.models import UseCase
-from nsm_pipeline.playbook.words import ONE_WEEK
+from sqlglot import exp
 
-How = Literal["count", "account", "distinct", "sum", "present", "median", "minimum", "maximum", "attribute"]
+from nsm_pipeline.playbook.formulas import canonical_formula
+from nsm_pipeline.playbook.words import Having
+
+How = Literal[
+    "count", "account", "distinct", "sum", "present", "median", "quantile", "minimum", "maximum", "passing", "attribute"
+]
 Role = Literal["north_star", "inputs", "counter_metrics"]
 ROLES: tuple[Role, ...] = ("north_star", "inputs", "counter_metrics")
+WEEK_DAYS = 7
+ZERO_WHERE_NONE = ("count", "account", "distinct", "sum", "present", "passing")
 
 
 @dataclass(frozen=True, order=True)
 class Scope:
-    """Which usage events a measure reads: events by name, a filter in canonical spelling, internal accounts or not."""
+    """Which usage events a measure reads: events by name, a filter in canonical spelling, internal accounts or not,
+    and how many local days back from the week's end."""
 
     events: tuple[str, ...]
     where: str = ""
     include_internal: bool = False
+    days: int = WEEK_DAYS
+
+
+@dataclass(frozen=True, order=True)
+class Threshold:
+    """What an entity's own measure has to pass; `per` divides it by an account attribute."""
+
+    how: str
+    column: str
+    op: str
+    number: float
+    per: str
+
+    @classmethod
+    def of(cls, having: Having) -> Threshold:
+        column = column_of(having.column) if having.how == "distinct" else having.column
+        return cls(having.how, column, having.op, having.number, having.per)
+
+
+# An entity that has done anything at all.
+ANY = Threshold("count", "", ">=", 1.0, "")
 
 
 @dataclass(frozen=True, order=True)
 class Measure:
     """One aggregate. `account` counts distinct accounts, `distinct` distinct values of a column, `present` the
-    values that are not missing; `attribute` aggregates account attributes instead of events."""
+    values that are not missing, `passing` the entities (`column`) whose own measure passes `threshold`; `attribute`
+    aggregates account attributes instead of events."""
 
     how: How
     scope: Scope
     column: str = ""
     aggregate: str = ""
     over: str = ""
+    q: float = 0.0
+    threshold: Threshold = ANY
 
     @property
     def adds_up(self) -> bool:
         """Whether the total is the sum over accounts, so that slices by account attributes add up to it."""
         additive = self.how in ("count", "account", "sum", "present")
-        return additive and not self.scope.include_internal
+        by_account = self.how == "passing" and self.column == "account_id"
+        return (additive or by_account) and not self.scope.include_internal
+
+    @property
+    def in_account_weeks(self) -> bool:
+        """Whether account_weeks has a column for it: an account's part of it, in the week itself."""
+        return self.adds_up and self.how != "passing" and self.scope.days == WEEK_DAYS
+
+
+@dataclass(frozen=True)
+class Journey:
+    """What entities did after, or since, something: a metric that follows them from event to event.
+
+    `start`: the events that begin it; without events it begins with the account's creation. `then`: the events that
+    follow. `conversion`: of the entities with a start in the week those with a later `then` at most `hours` after.
+    `time`: from the first start in the week to the first later `then`. `cohort`: those whose first start ever (or
+    creation) lies in the week, and that pass `threshold` within `hours` of it. `retention`: of those active `weeks`
+    ago those active now. `lifecycle`: `which` of new, retained, resurrected, churned, `by` first activity or creation.
+    """
+
+    kind: Literal["conversion", "time", "cohort", "retention", "lifecycle"]
+    entity: str
+    start: Scope
+    then: Scope | None = None
+    hours: int = 0
+    threshold: Threshold = ANY
+    aggregate: str = ""
+    q: float = 0.0
+    unit: int = 1
+    weeks: int = 1
+    which: str = ""
+    by: str = ""
+
+    @property
+    def from_creation(self) -> bool:
+        return not self.start.events
+
+    @property
+    def reads_history(self) -> bool:
+        """Whether it asks for an entity's first event ever."""
+        first_ever = self.kind == "lifecycle" and self.by == "first_activity" and self.which in ("new", "resurrected")
+        return first_ever or (self.kind == "cohort" and not self.from_creation)
+
+
+Which = Literal["value", "numerator", "denominator", "accounts"]
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One number of a journey's outcome."""
+
+    journey: Journey
+    which: Which
+
+
+Part = Measure | Figure
+Key = Measure | Figure | Scope
 
 
 @dataclass(frozen=True)
 class Plan:
-    """How one metric's row comes about: value = numerator ÷ denominator where `divides`, else the value measure."""
+    """How one metric's row comes about: value = numerator ÷ denominator where `divides`, else the value's part; for a
+    formula, arithmetic over the values of `operands`."""
 
     metric: str
     role: Role
-    value: Measure
-    numerator: Measure | None
-    denominator: Measure | None
-    divides: bool
-    entities: Scope | None
+    slices: tuple[str, ...]
+    value: Part | None = None
+    numerator: Part | None = None
+    denominator: Part | None = None
+    divides: bool = False
+    entities: Key | None = None
+    formula: exp.Expression | None = None
+    operands: tuple[Plan, ...] = ()
 
     @property
-    def measures(self) -> tuple[Measure, ...]:
-        return tuple(m for m in (self.value, self.numerator, self.denominator) if m is not None)
+    def leaves(self) -> tuple[Plan, ...]:
+        """The plans that are computed from events: itself, or for a formula those below it."""
+        return tuple(leaf for one in self.operands for leaf in one.leaves) if self.formula is not None else (self,)
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        own = (part for part in (self.value, self.numerator, self.denominator) if part is not None)
+        return (*own, *(part for leaf in self.operands for part in leaf.parts))
 
     @property
     def adds_up(self) -> bool:
         """Whether the values of its slices add up to its total."""
-        return not self.divides and (
-            self.value.adds_up or (self.value.how == "attribute" and self.value.aggregate != "average")
-        )
+        if self.divides or not isinstance(self.value, Measure):
+            return False
+        return self.value.adds_up or (self.value.how == "attribute" and self.value.aggregate != "average")
 
-    def definition(self) -> list[str]:
+    def definition(self) -> list[object]:
         """What decides its rows, as plain data: no title, owner or order of keys."""
-        return [self.metric, self.role, str(self.value), str(self.numerator), str(self.denominator), str(self.divides)]
+        if self.formula is not None:
+            below = [operand.definition()[2:] for operand in self.operands]
+            return [self.metric, self.role, canonical_formula(self.formula), below, sorted(self.slices)]
+        parts = [str(self.value), str(self.numerator), str(self.denominator), str(self.entities)]
+        return [self.metric, self.role, *parts, str(self.divides), sorted(self.slices)]
 
 
-@dataclass(frozen=True)
-class UseCasePlan:
-    """Everything one use case computes per week."""
-
-    use_case: UseCase
-    attributes: Mapping[str, str]
-
-    @cached_property
-    def plans(self) -> tuple[Plan, ...]:
-        """Plans of all metrics that have a role, North Star first."""
-        use_case = self.use_case
-        north_star = [self._plan(use_case.north_star.metric, "north_star")]
-        inputs = [self._plan(item.metric, "inputs") for item in use_case.inputs]
-        counters = [self._plan(item.metric, "counter_metrics") for item in use_case.counter_metrics]
-        return (*north_star, *inputs, *counters)
-
-    @cached_property
-    def measures(self) -> tuple[Measure, ...]:
-        return tuple(sorted({measure for plan in self.plans for measure in plan.measures}))
-
-    @cached_property
-    def scopes(self) -> tuple[Scope, ...]:
-        """Every distinct scope: of the measures over events, and of the entities counted behind them."""
-        found = {measure.scope for measure in self.measures if measure.how != "attribute"}
-        return tuple(sorted(found | {plan.entities for plan in self.plans if plan.entities is not None}))
-
-    @cached_property
-    def filter_attributes(self) -> frozenset[str]:
-        """Account attributes that some filter over events reads."""
-        filters = [scope.where for scope in self.scopes if scope.where]
-        used = [used_columns(parse(where, self.columns())) for where in filters]
-        return frozenset().union(*used) & self.attributes.keys()
-
-    @cached_property
-    def account_columns(self) -> dict[str, Measure]:
-        """Measure columns of account_weeks by name: the additive parts of each metric with a role."""
-        columns: dict[str, Measure] = {}
-        for plan in self.plans:
-            parts = (
-                {"": plan.value}
-                if not plan.divides
-                else {"_numerator": plan.numerator, "_denominator": plan.denominator}
-            )
-            columns.update({f"{plan.metric}{end}": m for end, m in parts.items() if m is not None and m.adds_up})
-        return columns
-
-    def definition(self, role: str) -> list[object]:
-        """What decides one metric table, as plain data for its fingerprint."""
-        plans = sorted(plan.definition() for plan in self.plans if plan.role == role)
-        return [
-            plans,
-            sorted(self.use_case.slices),
-            sorted(self.use_case.active_events),
-            sorted(self.attributes.items()),
-        ]
-
-    def account_definition(self) -> list[object]:
-        columns = sorted((name, str(measure)) for name, measure in self.account_columns.items())
-        return [columns, sorted(self.use_case.active_events), sorted(self.attributes.items())]
-
-    def _scope(self, metric: Metric) -> Scope:
-        if metric.window != ONE_WEEK:
-            raise UserError("Windows other than one week are not computed yet.")
-        where = ""
-        if metric.where is not None:
-            where = canonical(parse(metric.where, self.columns()))
-        events = metric.count or metric.of or ()
-        return Scope(tuple(sorted(events)), where, metric.include_internal)
-
-    def columns(self) -> dict[str, str]:
-        """Columns that a filter may name, with their types."""
-        properties = {
-            name: declared.type
-            for event in self.use_case.events.values()
-            for name, declared in event.properties.items()
-        }
-        return {**self.attributes, "is_internal": "boolean", **properties}
-
-    def _measure(self, metric: Metric) -> Measure:
-        scope = self._scope(metric)
-        match metric.kind:
-            case "count":
-                return Measure("count", scope)
-            case "count_distinct":
-                if metric.count_distinct == "account":
-                    return Measure("account", scope)
-                column = "user_id" if metric.count_distinct == "user" else str(metric.count_distinct)
-                return Measure("distinct", scope, column)
-            case "attribute":
-                return Measure("attribute", scope, str(metric.attribute), metric.aggregate or "sum", metric.over)
-            case "average" | "sum":
-                return Measure("sum", scope, str(metric.sum or metric.average))
-            case "median":
-                return Measure("median", scope, str(metric.median))
-            case "minimum":
-                return Measure("minimum", scope, str(metric.minimum))
-            case "maximum":
-                return Measure("maximum", scope, str(metric.maximum))
-        raise UserError(f"The metric kind '{metric.kind}' is not computed yet.")
-
-    def _plan(self, name: str, role: Role) -> Plan:
-        metric = self.use_case.metrics[name]
-        if metric.ratio is not None:
-            numerator, denominator = (
-                self._measure(self.use_case.metrics[side] if isinstance(side, str) else side)
-                for side in (metric.ratio.numerator, metric.ratio.denominator)
-            )
-            entities = next((m.scope for m in (denominator, numerator) if m.how != "attribute"), None)
-            return Plan(name, role, numerator, numerator, denominator, True, entities)
-        measure = self._measure(metric)
-        entities = measure.scope if measure.how != "attribute" else None
-        if metric.kind == "average":
-            present = Measure("present", measure.scope, measure.column)
-            return Plan(name, role, measure, measure, present, True, entities)
-        if measure.how in ("median", "minimum", "maximum"):
-            return Plan(name, role, measure, None, Measure("present", measure.scope, measure.column), False, entities)
-        return Plan(name, role, measure, measure, None, False, entities)
+def column_of(entity: str) -> str:
+    """The column of usage events that holds an entity: account, user or a property."""
+    return {"account": "account_id", "user": "user_id"}.get(entity, entity)

@@ -14,7 +14,8 @@ from pydantic import Field
 from nsm_pipeline.events.accounts import STANDARD
 from nsm_pipeline.events.evidence import EVIDENCE
 from nsm_pipeline.events.landing import ingest
-from nsm_pipeline.metrics.measures import ROLES, UseCasePlan
+from nsm_pipeline.metrics.measures import ROLES
+from nsm_pipeline.metrics.plans import UseCasePlan
 from nsm_pipeline.orchestration.ahead import load_ahead
 from nsm_pipeline.orchestration.metadata import (
     GROWTH_SCHEMA,

@@ -19,7 +19,7 @@ from dagster._core.execution.context.metadata_logging import (
 
 from nsm_pipeline.events.ledger import Ledger
 from nsm_pipeline.metrics.growth import GROWTH
-from nsm_pipeline.metrics.weekly import METRIC_ROWS
+from nsm_pipeline.metrics.numbers import METRIC_ROWS
 from nsm_pipeline.steps.certificates import WeekState
 
 PREVIEW = 5

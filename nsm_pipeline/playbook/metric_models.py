@@ -18,7 +18,6 @@ from nsm_pipeline.playbook.words import (
     Name,
     Names,
     Share,
-    Window,
     WindowWord,
     WithinWord,
 )
@@ -42,7 +41,7 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "conversion": ("from", "to", "within"),
     "time_between": ("from", "to", "within"),
     "retention": ("of",),
-    "cohort": ("from", "within"),
+    "cohort": ("from",),
     "lifecycle": (),
     "formula": (),
 }
@@ -56,7 +55,7 @@ MAY_HAVE: dict[str, tuple[str, ...]] = {
     "conversion": COUNTED,
     "time_between": (*COUNTED, "aggregate", "q"),
     "retention": (*COUNTED, "weeks"),
-    "cohort": (*COUNTED, "to", "having", "as"),
+    "cohort": (*COUNTED, "to", "within", "having", "as"),
     "lifecycle": (*COUNTED, "entity", "of", "by"),
     "formula": (),
 }
@@ -141,10 +140,6 @@ class Metric(Model):
     def begins_when_created(self) -> bool:
         return self.start is not None and self.start.events == (CREATED,)
 
-    @property
-    def trailing(self) -> Window:
-        return self.window
-
     @model_validator(mode="after")
     def _one_kind(self) -> Metric:
         kinds = [kind for kind in KINDS if getattr(self, kind) is not None]
@@ -166,6 +161,8 @@ class Metric(Model):
         self._check_aggregate(kind)
         if kind == "lifecycle" and self.by == "created_on" and self.lifecycle not in ("new", "retained"):
             raise ValueError(f"by creation an account is new or retained; found '{self.lifecycle}'")
+        if kind == "cohort" and (self.to is None) != (self.within is None):
+            raise ValueError("'to: <event>' and 'within' belong together, as in within: 7 days")
         if kind == "time_between" and self.unit and self.unit not in TIME_UNITS:
             raise ValueError(f"a time's unit is one of {', '.join(TIME_UNITS)}; found '{self.unit}'")
         return self

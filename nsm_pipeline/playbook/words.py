@@ -56,18 +56,12 @@ PropertyType = Literal["string", "integer", "number", "boolean"]
 
 
 class Window(Model):
-    """A trailing window that ends with the week: whole weeks, or local days."""
+    """A trailing window that ends with the week, in local days; `4 weeks` are 28 of them."""
 
-    count: int
-    of: Literal["weeks", "days"]
-
-    @property
-    def weeks_back(self) -> int:
-        """How many weeks before its own a week's window reaches into."""
-        return self.count - 1 if self.of == "weeks" else -(-self.count // 7) - 1
+    days: int
 
 
-ONE_WEEK = Window(count=1, of="weeks")
+ONE_WEEK = Window(days=7)
 
 
 def _window(value: Any) -> Any:
@@ -76,11 +70,10 @@ def _window(value: Any) -> Any:
     match = WINDOW.fullmatch(value)
     if match is None:
         raise ValueError(f"found '{value}'; a window is written as '4 weeks' or '28 days'")
-    window = Window(count=int(match[1]), of="weeks" if match[2].startswith("week") else "days")
-    if window.count < 1 or window.weeks_back >= LONGEST_WEEKS:
+    days = int(match[1]) * (7 if match[2].startswith("week") else 1)
+    if not 1 <= days <= LONGEST_WEEKS * 7:
         raise ValueError(f"found '{value}'; a window is at least 1 day and at most {LONGEST_WEEKS} weeks")
-    # Seven local days are a week: one spelling, one meaning.
-    return Window(count=window.count // 7, of="weeks") if window.of == "days" and window.count % 7 == 0 else window
+    return Window(days=days)
 
 
 class Within(Model):

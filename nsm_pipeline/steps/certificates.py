@@ -10,9 +10,9 @@ is ever without the other. A week that fails keeps it from the last time it pass
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import date
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
 from pathlib import Path
 
 import pyarrow as pa
@@ -20,9 +20,9 @@ import pyarrow as pa
 from nsm_pipeline.certification.certificates import Certificate, CertifiedGate, certify
 from nsm_pipeline.lake import SeenFiles, json_text, once_per_file, write_text
 from nsm_pipeline.metrics.measures import ROLES
-from nsm_pipeline.metrics.weekly import METRIC_ROWS
+from nsm_pipeline.metrics.numbers import METRIC_ROWS
 from nsm_pipeline.steps.opening import WEEKLY_TABLES, Open
-from nsm_pipeline.steps.series import Verdicts, evidence_key, load_verdicts, run_gates
+from nsm_pipeline.steps.series import Verdicts, evidence_key, load_verdicts, run_gates, without
 
 # Certificates that were hashed and found whole, for as long as the file stays the same one: a run over a long
 # history asks for each of them several times.
@@ -34,7 +34,8 @@ class WeekState:
     """Where a use case's week stands: missing, flash, withheld or certified.
 
     `certificate_id` is of the published values, also where the newest ones are withheld; `failed`: what withholds
-    it, `warnings`: what failed without withholding.
+    it, `warnings`: what failed without withholding; `waiting`: metrics whose own window is still open, and until when
+    (naive UTC): they are flash, and where the North Star is one of them so is the week.
     """
 
     use_case: str
@@ -44,6 +45,7 @@ class WeekState:
     failed: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     gates: int = 0
+    waiting: Mapping[str, datetime] = field(default_factory=dict)
 
 
 def certificate_file(opened: Open, name: str, week: date) -> Path:
@@ -68,6 +70,9 @@ def _store(opened: Open, name: str, week: date, gates: list[CertifiedGate]) -> N
     use_case = opened.playbook.use_cases[name]
     fingerprints = {table: opened.fingerprint(table, name, week) for table in WEEKLY_TABLES}
     fingerprints["usage_events"] = opened.usage.fingerprint(use_case, week)
+    waiting = opened.waiting(name, week)
+    if waiting:
+        fingerprints["windows_open"] = ", ".join(sorted(waiting))
     stored = load_certificate(opened, name, week)
     if stored is not None and stored.fingerprints == fingerprints and stored.gates == gates:
         return
@@ -77,7 +82,8 @@ def _store(opened: Open, name: str, week: date, gates: list[CertifiedGate]) -> N
         if table is None:
             return  # another run has just replaced it: that run certifies what it made
         tables.append(table.cast(METRIC_ROWS))
-    certificate = certify(name, week, fingerprints, pa.concat_tables(tables), gates)
+    rows = without(pa.concat_tables(tables), {week: waiting})
+    certificate = certify(name, week, fingerprints, rows, gates)
     content = {"id": certificate.id, **certificate.model_dump(mode="json")}
     write_text(certificate_file(opened, name, week), json_text(content))
 
@@ -114,6 +120,7 @@ def week_states(opened: Open, name: str, verdicts: Verdicts | None = None) -> It
         current = stored is not None and stored.key == evidence_key(opened, name, opened.judged_weeks(name))
         verdicts = stored if current else None
     proposed = opened.playbook.use_cases[name].status == "proposed"
+    north_star = opened.plans[name].plans[0].metric
     for week in opened.weeks:
         certificate = load_certificate(opened, name, week)
         known = certificate.id if certificate else None
@@ -127,4 +134,7 @@ def week_states(opened: Open, name: str, verdicts: Verdicts | None = None) -> It
             failed = ("the use case is proposed, not agreed", *failed) if proposed else failed
             warnings = tuple(f"{one.gate}: {one.found}" for one in verdicts.failed(week, "warning"))
             state = "withheld" if failed or known is None else "certified"
-            yield WeekState(name, week, state, known, failed, warnings, len(verdicts.weeks[week]))
+            waiting = opened.waiting(name, week)
+            if state == "certified" and north_star in waiting:
+                state = "flash"
+            yield WeekState(name, week, state, known, failed, warnings, len(verdicts.weeks[week]), waiting)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
 
 from nsm_pipeline.certification.gates import check_declared
@@ -19,12 +19,14 @@ from nsm_pipeline.events.usage import UsageStep
 from nsm_pipeline.home import Home
 from nsm_pipeline.lake import Lake, digest
 from nsm_pipeline.metrics.growth import GROWTH_VERSION
-from nsm_pipeline.metrics.measures import ROLES, UseCasePlan
+from nsm_pipeline.metrics.measures import ROLES
+from nsm_pipeline.metrics.plans import Reach, UseCasePlan
 from nsm_pipeline.metrics.weekly import METRICS_VERSION
 from nsm_pipeline.playbook.loading import Playbook, load_playbook
-from nsm_pipeline.weeks import Calendar, span
+from nsm_pipeline.weeks import WEEK, Calendar, span
 
 WEEKLY_TABLES = ("account_weeks", *ROLES)
+SHORTEST = timedelta(microseconds=1)
 
 
 def open_playbook(home: Home, as_of: date | None = None) -> Playbook:
@@ -47,6 +49,8 @@ class Open:
     engine: Engine
     _fingerprints: dict[tuple[str, str, date], str] = field(default_factory=dict, compare=False)
     _judged: dict[str, list[date]] = field(default_factory=dict, compare=False)
+    _reaches: dict[tuple[str, str], Reach] = field(default_factory=dict, compare=False)
+    _histories: dict[str, dict[date, str]] = field(default_factory=dict, compare=False)
 
     @classmethod
     def of(cls, home: Home, playbook: Playbook, engine: Engine | None = None, ledger: Ledger | None = None) -> Open:
@@ -89,9 +93,67 @@ class Open:
         """What a use case's weekly table should carry now: a chain from landed files to its definition and code."""
         key = (table, name, week)
         if key not in self._fingerprints:
-            usage = self.usage.fingerprint(self.playbook.use_cases[name], week)
+            use_case, reach = self.playbook.use_cases[name], self.reach(name, table)
+            usage: list[str] = [self.usage.fingerprint(use_case, week)]
+            if reach.is_wide:
+                usage += [self.usage.fingerprint(use_case, one) for one in self.weeks_around(reach, week)]
+            if reach.history:
+                usage.append(self._history(name, week))
             self._fingerprints[key] = digest(METRICS_VERSION, usage, self._definitions[name, table])
         return self._fingerprints[key]
+
+    def reach(self, name: str, table: str) -> Reach:
+        """How far beyond its week a use case's weekly table reads."""
+        if (name, table) not in self._reaches:
+            plan = self.plans[name]
+            self._reaches[name, table] = Reach() if table == "account_weeks" else plan.reach(table)
+        return self._reaches[name, table]
+
+    def weeks_around(self, reach: Reach, week: date) -> list[date]:
+        """The weeks whose events a reach asks for, from the first to the one in progress: all history aside."""
+        first = week - reach.weeks_back * WEEK
+        last = self.calendar.week_of((self.calendar.closes(week, reach.hours) - SHORTEST).replace(tzinfo=UTC))
+        return [one for one in self.weeks if first <= one <= last]
+
+    def weeks_read(self, reach: Reach, week: date) -> list[date]:
+        """All weeks whose events a reach asks for."""
+        if not reach.history:
+            return self.weeks_around(reach, week)
+        last = max([week, *self.weeks_around(reach, week)])
+        return [one for one in self.weeks if one <= last]
+
+    def _history(self, name: str, week: date) -> str:
+        """Digest of a use case's usage events of all weeks up to one: a chain, so that each week is asked once."""
+        if name not in self._histories:
+            chain, found = "", {}
+            for one in self.weeks:
+                chain = found[one] = digest(chain, self.usage.fingerprint(self.playbook.use_cases[name], one))
+            self._histories[name] = found
+        return self._histories[name].get(week, "")
+
+    def waiting(self, name: str, week: date) -> dict[str, datetime]:
+        """Metrics of a complete week whose own window has not closed, with the instant (naive UTC) when it will have:
+        until then they are flash, while the others go on."""
+        found = {}
+        for metric, hours in self._hours_past[name].items():
+            closes = self.calendar.closes(week, hours)
+            if not self.calendar.has_passed(closes):
+                found[metric] = closes
+        return found
+
+    @cached_property
+    def _hours_past(self) -> dict[str, dict[str, int]]:
+        """Metrics whose window reaches past the week's end, by use case, with the hours it does."""
+        return {
+            name: {one.metric: hours for one in plan.plans if (hours := plan.reach_of(one).hours)}
+            for name, plan in self.plans.items()
+        }
+
+    def open_from(self, name: str) -> date:
+        """The first week whose North Star is flash: the one in progress, or an earlier one whose window is open."""
+        north_star = self.plans[name].plans[0].metric
+        waiting = (week for week in self.complete_weeks if north_star in self.waiting(name, week))
+        return min(waiting, default=self.calendar.current())
 
     @cached_property
     def _definitions(self) -> dict[tuple[str, str], str]:
@@ -107,7 +169,7 @@ class Open:
         weekly = [
             [self.fingerprint(table, name, week) for table in ("account_weeks", "north_star")] for week in self.weeks
         ]
-        return digest(GROWTH_VERSION, weekly, str(self.calendar.current()), plan.use_case.growth_target)
+        return digest(GROWTH_VERSION, weekly, str(self.open_from(name)), plan.use_case.growth_target)
 
     def stale_tables(self, name: str, week: date) -> list[str]:
         """Tables of a use case and week that are missing or made from something else than they would be now."""

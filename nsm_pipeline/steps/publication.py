@@ -9,7 +9,7 @@ withheld) and the flash values of the week in progress, marked so. It fails clos
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 from nsm_pipeline.lake import digest, write_text
 from nsm_pipeline.metrics.growth import LIFECYCLE, growth_series
 from nsm_pipeline.metrics.measures import ROLES
-from nsm_pipeline.metrics.weekly import METRIC_ROWS
+from nsm_pipeline.metrics.numbers import METRIC_ROWS
 from nsm_pipeline.playbook.metric_models import Metric
 from nsm_pipeline.playbook.models import CounterMetric, Input, UseCase
 from nsm_pipeline.publishing.extracts import CONTRACT, current_version, write_extract
@@ -49,7 +49,14 @@ def publication_key(opened: Open) -> str:
     """What the extract rests on, from fingerprints alone: verdicts, the week in progress, the dictionary."""
     verdicts = [evidence_key(opened, name, opened.judged_weeks(name)) for name in opened.plans]
     current = opened.calendar.current()
-    flash = [opened.fingerprint(table, name, current) for name in opened.plans for table in ROLES]
+    flash: list[object] = [opened.fingerprint(table, name, current) for name in opened.plans for table in ROLES]
+    flash += [
+        [opened.fingerprint(table, name, week), sorted(waiting)]
+        for name in opened.plans
+        for week in opened.complete_weeks
+        if (waiting := opened.waiting(name, week))
+        for table in ROLES
+    ]
     words = dictionary(opened.playbook.use_cases.values()).to_pylist()
     return digest(CONTRACT, verdicts, flash, words, EXTRACT, opened.playbook.settings.company)
 
@@ -90,25 +97,36 @@ def _metric_rows(opened: Open, name: str, published: Sequence[WeekState]) -> pa.
     use_case = opened.playbook.use_cases[name]
     parts = [NORTH_STAR.schema.empty_table()]
     for state in published:
-        if state.certificate_id is not None:
-            certificate = load_certificate(opened, name, state.week)
-            if certificate is None:
-                continue  # fails closed: what cannot be vouched for any more is not published
-            rows = certificate.rows.select(METRIC_ROWS.names).cast(METRIC_ROWS)
-        else:
-            rows = pa.concat_tables([opened.lake.read(role, name, state.week) for role in ROLES])
-        label = "flash" if state.certificate_id is None else "certified"
-        metrics = [use_case.metrics.get(metric) for metric in rows["metric"].to_pylist()]
-        count = rows.num_rows
-        columns = {column: rows[column] for column in rows.column_names}
-        columns["title"] = pa.array(
-            [title_of(key, metric) for key, metric in zip(rows["metric"].to_pylist(), metrics, strict=True)]
-        )
-        columns["unit"] = pa.array([metric.unit if metric else "" for metric in metrics], pa.string())
-        columns["state"] = pa.array([label] * count, pa.string())
-        columns["certificate_id"] = pa.array([state.certificate_id] * count, pa.string())
-        parts.append(pa.table(columns).select(NORTH_STAR.schema.names).cast(NORTH_STAR.schema))
+        for label, certificate_id, rows in _labelled(opened, name, state):
+            parts.append(_extract_rows(use_case, rows, label, certificate_id))
     return pa.concat_tables(parts)
+
+
+def _labelled(opened: Open, name: str, state: WeekState) -> Iterator[tuple[str, str | None, pa.Table]]:
+    """A week's rows by what they are worth: the certified ones, and those of metrics that are still flash."""
+    certificate = load_certificate(opened, name, state.week) if state.certificate_id is not None else None
+    if certificate is not None:  # else it fails closed: what cannot be vouched for any more is not published
+        yield "certified", certificate.id, certificate.rows.select(METRIC_ROWS.names).cast(METRIC_ROWS)
+    in_progress = state.certificate_id is None
+    if in_progress or (state.waiting and state.state in ("certified", "flash")):
+        rows = pa.concat_tables([opened.lake.read(role, name, state.week) for role in ROLES])
+        if not in_progress:
+            rows = rows.filter(pc.is_in(rows["metric"], pa.array(sorted(state.waiting), pa.string())))
+        yield "flash", None, rows
+
+
+def _extract_rows(use_case: UseCase, rows: pa.Table, label: str, certificate_id: str | None) -> pa.Table:
+    """Metric rows as the extract has them."""
+    metrics = [use_case.metrics.get(metric) for metric in rows["metric"].to_pylist()]
+    count = rows.num_rows
+    columns = {column: rows[column] for column in rows.column_names}
+    columns["title"] = pa.array(
+        [title_of(key, metric) for key, metric in zip(rows["metric"].to_pylist(), metrics, strict=True)]
+    )
+    columns["unit"] = pa.array([metric.unit if metric else "" for metric in metrics], pa.string())
+    columns["state"] = pa.array([label] * count, pa.string())
+    columns["certificate_id"] = pa.array([certificate_id] * count, pa.string())
+    return pa.table(columns).select(NORTH_STAR.schema.names).cast(NORTH_STAR.schema)
 
 
 def title_of(name: str, metric: Metric | None) -> str:
@@ -132,7 +150,7 @@ def _growth_rows(opened: Open, name: str, published: Sequence[WeekState], rows: 
     stored = {row["week"]: row for row in opened.lake.read("growth", name).to_pylist()}
     lifecycle = {week: {key: int(row[key] or 0) for key in LIFECYCLE} for week, row in stored.items()}
     target = opened.plans[name].use_case.growth_target
-    series = growth_series(name, sorted(values.items()), lifecycle, opened.calendar.current(), target)
+    series = growth_series(name, sorted(values.items()), lifecycle, opened.open_from(name), target)
     labelled = []
     for row in series.to_pylist():
         state = states[row["week"]]
@@ -141,8 +159,9 @@ def _growth_rows(opened: Open, name: str, published: Sequence[WeekState], rows: 
             accounts = {"churned": stored[row["week"]]["churned"] if row["week"] in stored else None}
         else:
             accounts = dict.fromkeys(ACCOUNTS)
-        label = "flash" if state.certificate_id is None else "certified"
-        labelled.append({**row, **accounts, "state": label, "certificate_id": state.certificate_id})
+        is_flash = state.certificate_id is None or not row["complete"]
+        label, certificate_id = ("flash", None) if is_flash else ("certified", state.certificate_id)
+        labelled.append({**row, **accounts, "state": label, "certificate_id": certificate_id})
     return pa.Table.from_pylist(labelled, GROWTH.schema)
 
 

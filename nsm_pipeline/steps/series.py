@@ -7,7 +7,7 @@ does not: the arithmetic (`metrics.growth`), the gates (`certification`).
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from nsm_pipeline.events.quality import QUALITY
 from nsm_pipeline.lake import digest, json_text, write_text
 from nsm_pipeline.metrics.growth import growth_series, lifecycle_counts, north_star_from_accounts
 from nsm_pipeline.metrics.measures import ROLES
-from nsm_pipeline.metrics.weekly import METRIC_ROWS
+from nsm_pipeline.metrics.numbers import METRIC_ROWS
 from nsm_pipeline.steps.opening import Open
 
 
@@ -72,7 +72,7 @@ def run_growth(opened: Open, name: str) -> pa.Table:
         values = [(row["week"], row["value"]) for row in rows if row["slice"] == "all"]
         counts = _on_one(opened, lambda connection: lifecycle_counts(connection, _account_files(opened, name)))
         target = opened.plans[name].use_case.growth_target
-        table = growth_series(name, sorted(values), counts, opened.calendar.current(), target)
+        table = growth_series(name, sorted(values), counts, opened.open_from(name), target)
         opened.lake.write(table, opened.growth_fingerprint(name), "growth", name)
         return table
 
@@ -105,7 +105,8 @@ def evidence_key(opened: Open, name: str, weeks: Sequence[date]) -> str:
     ]
     gates = [gate.key() for gate in gates_of(use_case)]
     growth = opened.growth_fingerprint(name)
-    return digest(GATES_VERSION, tables, gates, growth, sorted(_unreconciled(opened).items()))
+    waiting = [[str(week), sorted(found)] for week in weeks if (found := opened.waiting(name, week))]
+    return digest(GATES_VERSION, tables, gates, growth, waiting, sorted(_unreconciled(opened).items()))
 
 
 def run_gates(opened: Open, name: str) -> Verdicts:
@@ -170,6 +171,7 @@ def gather_evidence(opened: Open, name: str, weeks: Sequence[date]) -> Evidence:
     landed = {row["week"]: row for row in read_weeks(opened, "week_evidence", None, weeks, WEEK_EVIDENCE).to_pylist()}
     quality = read_weeks(opened, "event_quality", name, weeks, QUALITY.append(pa.field("week", pa.date32())))
     metrics = pa.concat_tables([read_weeks(opened, role, name, weeks, METRIC_ROWS) for role in ROLES])
+    metrics = without(metrics, {week: found for week in weeks if (found := opened.waiting(name, week))})
     files = [str(opened.lake.file("account_weeks", name, week)) for week in weeks]
 
     def from_accounts(connection: duckdb.DuckDBPyConnection) -> dict[date, float | None] | None:
@@ -186,6 +188,14 @@ def gather_evidence(opened: Open, name: str, weeks: Sequence[date]) -> Evidence:
         adds_up,
         _unreconciled(opened),
     )
+
+
+def without(rows: pa.Table, metrics: Mapping[date, Collection[str]]) -> pa.Table:
+    """Metric rows without some metrics of some weeks: of those whose window is still open nothing is judged."""
+    if not metrics:
+        return rows
+    pairs = zip(rows["week"].to_pylist(), rows["metric"].to_pylist(), strict=True)
+    return rows.filter(pa.array([metric not in metrics.get(week, ()) for week, metric in pairs], pa.bool_()))
 
 
 def _unreconciled(opened: Open) -> Counter[date]:

@@ -8,16 +8,19 @@ Weeks are built in one pass: their metrics are computed while their events are a
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import partial
+from typing import Any
 
 import duckdb
 import pyarrow as pa
 
 from nsm_pipeline.events.inputs import EVIDENCE
-from nsm_pipeline.metrics.measures import ROLES
+from nsm_pipeline.metrics.measures import ROLES, Role
+from nsm_pipeline.metrics.numbers import Numbers
 from nsm_pipeline.metrics.weekly import WeeklyMetrics
+from nsm_pipeline.steps.beyond import far_numbers, reach_of
 from nsm_pipeline.steps.opening import Open
 from nsm_pipeline.weeks import WEEK
 
@@ -37,14 +40,15 @@ class WeekDone:
 
 @dataclass(frozen=True)
 class WeekToDo:
-    """What is to be built of one week: usage events (and evidence), and tables by use case. Weeks with an equal `kind`
-    may be built together."""
+    """What is to be built of one week: usage events (and evidence), and tables by use case; `later` are those of them
+    that also read beyond the week. Weeks with an equal `kind` may be built together."""
 
     week: date
     build: frozenset[str]
     tables: Mapping[str, tuple[str, ...]]
     alike: tuple[object, ...] | None
     rows: int
+    later: Mapping[str, Sequence[Role]] = field(default_factory=dict)
 
     @property
     def kind(self) -> object:
@@ -56,13 +60,24 @@ def run_weeks(
 ) -> Iterator[WeekDone]:
     """Build some weeks' usage events (of the use cases in `usage`) and `tables`; up-to-date ones stay unless forced.
 
-    Usage events that a table needs and that are out of date are built as well, whether asked for or not: a table's
-    fingerprint says that it was made from them.
+    Usage events that a table needs and that are out of date are built as well, whether asked for or not, also those
+    of other weeks: a table's fingerprint says that it was made from them.
     """
     metrics = {name: WeeklyMetrics(opened.plans[name]) for name in sorted({name for name, _ in tables})}
-    work = partial(_build, opened, metrics)
-    for done in opened.engine.map(work, batches(_to_do(opened, week, usage, tables, force) for week in weeks)):
-        yield from done
+    todo = _with_beside(opened, {week: _to_do(opened, week, usage, tables, force) for week in weeks})
+    waiting = {week: one for week in weeks if (one := todo[week]).later}
+    begun, asked = _Begun(), set(weeks)
+    work = partial(_build, opened, metrics, begun)
+    held: dict[date, WeekDone] = {}
+    for done in opened.engine.map(work, batches(todo[week] for week in sorted(todo))):
+        held |= {one.week: one for one in done if one.week in waiting}
+        yield from (one for one in done if one.week in asked and one.week not in waiting)
+    yield from _finish(opened, metrics, waiting, begun, held)
+
+
+def _wide(opened: Open, name: str, tables: Collection[str]) -> list[Role]:
+    """Those of some tables that read beyond their week."""
+    return [role for role in ROLES if role in tables and opened.reach(name, role).is_wide]
 
 
 def _to_do(opened: Open, week: date, usage: Collection[str], tables: Collection[TableOf], force: bool) -> WeekToDo:
@@ -73,7 +88,25 @@ def _to_do(opened: Open, week: date, usage: Collection[str], tables: Collection[
         if force or table in opened.stale_tables(name, week):
             todo[name] = (*todo.get(name, ()), table)
     build = (wanted if force else wanted & stale) | (todo.keys() & stale)
-    return WeekToDo(week, frozenset(build), todo, opened.usage.alike(week), opened.usage.rows(week))
+    later = {name: roles for name, found in todo.items() if (roles := _wide(opened, name, found))}
+    return WeekToDo(week, frozenset(build), todo, opened.usage.alike(week), opened.usage.rows(week), later)
+
+
+def _with_beside(opened: Open, todo: Mapping[date, WeekToDo]) -> dict[date, WeekToDo]:
+    """What is to do, and the usage events of other weeks that it reads and that are out of date."""
+    needed: dict[date, set[str]] = {}
+    for one in todo.values():
+        for name, roles in one.later.items():
+            for week in opened.weeks_read(reach_of(opened, name, roles), one.week):
+                needed.setdefault(week, set()).add(name)
+    found = dict(todo)
+    for week, names in needed.items():
+        stale = frozenset(name for name in names if opened.usage.is_stale(name, week))
+        if stale:
+            nothing = WeekToDo(week, frozenset(), {}, opened.usage.alike(week), opened.usage.rows(week))
+            one = found.get(week, nothing)
+            found[week] = replace(one, build=one.build | stale)
+    return found
 
 
 def batches(weeks: Iterable[WeekToDo]) -> Iterator[list[WeekToDo]]:
@@ -93,9 +126,23 @@ def batches(weeks: Iterable[WeekToDo]) -> Iterator[list[WeekToDo]]:
         yield batch
 
 
+class _Begun:
+    """Numbers of tables that wait for what lies beyond their week, by use case; filled by several workers."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[tuple[str, date], Numbers] = {}
+
+    def keep(self, name: str, week: date, numbers: Numbers) -> None:
+        self._numbers[name, week] = numbers
+
+    def take(self, name: str, week: date) -> Numbers:
+        return self._numbers.pop((name, week))
+
+
 def _build(
     opened: Open,
     metrics: Mapping[str, WeeklyMetrics],
+    begun: _Begun,
     connection: duckdb.DuckDBPyConnection,
     batch: Sequence[WeekToDo],
 ) -> list[WeekDone]:
@@ -106,12 +153,16 @@ def _build(
     def compute(name: str) -> None:
         if name not in first.tables:
             return
-        for week, result in metrics[name].run(connection, weeks).items():
-            computed: dict[str, pa.Table] = {"account_weeks": result.account_weeks}
-            computed.update((role, result.tables[role]) for role in ROLES)
-            for table in first.tables[name]:
-                opened.lake.write(computed[table], opened.fingerprint(table, name, week), table, name, week)
-                made[week][name, table] = computed[table]
+        numbers, account_weeks = metrics[name].near(connection, weeks)
+        later = first.later.get(name, ())
+        now = [role for role in ROLES if role in first.tables[name] and role not in later]
+        for week in weeks:
+            computed: dict[Any, pa.Table] = dict(metrics[name].tables(week, numbers, now))
+            if "account_weeks" in first.tables[name]:
+                computed["account_weeks"] = account_weeks[week]
+            if later:
+                begun.keep(name, week, numbers.only([week]))
+            made[week].update(_store(opened, name, week, computed))
 
     if first.build:
         opened.usage.run(connection, weeks, first.build, compute)
@@ -119,3 +170,29 @@ def _build(
         opened.usage.load(connection, opened.playbook.use_cases[name], weeks)
         compute(name)
     return [WeekDone(week, bool(first.build), made[week]) for week in weeks]
+
+
+def _finish(
+    opened: Open,
+    metrics: Mapping[str, WeeklyMetrics],
+    waiting: Mapping[date, WeekToDo],
+    begun: _Begun,
+    held: Mapping[date, WeekDone],
+) -> Iterator[WeekDone]:
+    """Add what lies beyond the weeks and store the tables that waited for it."""
+    names = {name for one in waiting.values() for name in one.later}
+    if not names:
+        return
+    for week, far in far_numbers(opened, {name: metrics[name] for name in sorted(names)}, sorted(waiting)):
+        made = dict(held[week].tables)
+        for name, roles in waiting[week].later.items():
+            numbers = begun.take(name, week)
+            numbers.update(far[name])
+            made.update(_store(opened, name, week, metrics[name].tables(week, numbers, roles)))
+        yield replace(held[week], tables=made)
+
+
+def _store(opened: Open, name: str, week: date, tables: Mapping[Any, pa.Table]) -> dict[TableOf, pa.Table]:
+    for table, rows in tables.items():
+        opened.lake.write(rows, opened.fingerprint(table, name, week), table, name, week)
+    return {(name, table): rows for table, rows in tables.items()}

@@ -18,7 +18,7 @@ from nsm_pipeline.certification.evidence import METRIC_COLUMNS, WEEK_COLUMNS, Ev
 from nsm_pipeline.certification.gates import CHECKS, Gate, gates_of
 from nsm_pipeline.certification.judging import GateResult, judge
 from nsm_pipeline.errors import PlaybookError
-from nsm_pipeline.metrics.weekly import METRIC_ROWS
+from nsm_pipeline.metrics.numbers import METRIC_ROWS
 from nsm_pipeline.playbook.models import UseCase
 from nsm_pipeline.steps.opening import open_playbook
 from nsm_pipeline.steps.series import gather_evidence

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,9 @@ import pyarrow as pa
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from nsm_pipeline.metrics.measures import UseCasePlan
-from nsm_pipeline.metrics.weekly import WeeklyMetrics, WeekOfMetrics
+from nsm_pipeline.metrics.measures import ROLES, Role
+from nsm_pipeline.metrics.plans import UseCasePlan
+from nsm_pipeline.metrics.weekly import WeeklyMetrics
 from nsm_pipeline.playbook.checking import Checker
 from nsm_pipeline.playbook.models import UseCase
 
@@ -97,7 +99,15 @@ def compute(definition: UseCase, events: Sequence[Row], accounts: Sequence[Row])
     with duckdb.connect(config={"threads": 1}) as connection:
         connection.register("usage", usage)
         connection.register("snapshot", snapshot)
-        return WeeklyMetrics(UseCasePlan(definition, ATTRIBUTES)).run(connection, [WEEK])[WEEK]
+        metrics = WeeklyMetrics(UseCasePlan(definition, ATTRIBUTES))
+        numbers, account_weeks = metrics.near(connection, [WEEK])
+        return WeekOfMetrics(account_weeks[WEEK], metrics.tables(WEEK, numbers, ROLES))
+
+
+@dataclass(frozen=True)
+class WeekOfMetrics:
+    account_weeks: pa.Table
+    tables: Mapping[Role, pa.Table]
 
 
 class Reference:

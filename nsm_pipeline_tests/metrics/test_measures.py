@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from nsm_pipeline.metrics.measures import UseCasePlan
+from nsm_pipeline.metrics.plans import UseCasePlan
 from nsm_pipeline.playbook.loading import PACKAGED, load_playbook
 from nsm_pipeline.playbook.models import UseCase
 

@@ -1,0 +1,232 @@
+"""The measures of one window, compiled once: usage events → totals, slices and a row per account.
+
+What belongs here: the queries over one set of events per week. What does not: which events those are (`weekly`),
+what follows entities from event to event (`journeys`).
+
+Totals come from events directly; slices come from the per-account table. The two ways meet in the gates
+(slices add up; the North Star equals what account_weeks says), which could not fail if they were one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+
+import duckdb
+import ibis
+import ibis.expr.types as ir
+
+from nsm_pipeline.metrics.expressions import condition, over_accounts, own_measure, passes, per_account, total
+from nsm_pipeline.metrics.measures import WEEK_DAYS, Measure, Scope
+from nsm_pipeline.metrics.numbers import UNKNOWN, Columns, Numbers
+from nsm_pipeline.metrics.plans import UseCasePlan
+
+IBIS_TYPES = {"string": "string", "integer": "int64", "number": "float64", "boolean": "boolean", "date": "date"}
+IDS = {"account_id": "string", "user_id": "string", "event": "string", "is_internal": "boolean"}
+
+
+class WindowQueries:
+    """A use case's measures over one window; `run` asks them of the connection's tables `usage` and `snapshot`.
+
+    `usage`: a row per event and week in whose window it lies; `snapshot`: the weeks' accounts. For the week itself
+    `per_account` has a row per account and all its attributes afterwards.
+    """
+
+    def __init__(self, plan: UseCasePlan, columns: Columns, days: int) -> None:
+        self.plan, self.names, self.days = plan, columns, days
+        self.columns = plan.columns()
+        measures = [one for one in plan.measures if one.how != "attribute" and one.scope.days == days]
+        self.plain = [one for one in measures if one.how != "passing"]
+        self.passing = [one for one in measures if one.how == "passing"]
+        self.additive = [one for one in measures if one.adds_up]
+        self.others = [one for one in measures if not one.adds_up]
+        self.scopes = [scope for scope in plan.scopes if scope.days == days]
+        self.outside = [scope for scope in self.scopes if scope.include_internal]
+        self.is_week = days == WEEK_DAYS
+        self.snapshot = snapshot_table(plan)
+        usage = usage_table(plan, self.used_columns)
+        events = self._with_attributes(usage, self.filter_attributes | self._pers(self.passing))
+        self.sql_totals = to_sql(events.group_by("week").agg(**self._totals(events, self.plain, self.scopes)))
+        self.sql_passing = [to_sql(self._passing(events, some, ())) for some in _by_entity(self.passing)]
+        self.sql_accounts = ""
+        self.sql_slices: dict[str, str] = {}
+        if self.is_week or plan.slices:
+            rows = self._per_account(events)
+            self.sql_accounts = to_sql(rows)
+            accounts = ibis.table(rows.schema(), name="per_account")
+            self.sql_slices = {name: to_sql(self._slice(accounts, name)) for name in plan.slices}
+        self.sql_cut = ""
+        self.sql_event_slices: list[tuple[str, str]] = []
+        if plan.slices and (self.others or self.outside):
+            self._compile_cut(usage)
+
+    @property
+    def used_columns(self) -> frozenset[str]:
+        """Property columns that some measure or filter of the window reads."""
+        named = {one.column for one in (*self.plain, *self.passing)} | {one.threshold.column for one in self.passing}
+        scopes = [*self.scopes, self.plan.active] if self.is_week else self.scopes
+        return frozenset(named | self.plan.wheres(scopes)) - {""}
+
+    @property
+    def filter_attributes(self) -> frozenset[str]:
+        """Account attributes that some filter of the window reads."""
+        scopes = [*self.scopes, self.plan.active] if self.is_week else self.scopes
+        return self.plan.wheres(scopes) & self.plan.attributes.keys()
+
+    def run(self, connection: duckdb.DuckDBPyConnection, numbers: Numbers) -> None:
+        """Ask everything of the tables `usage` and `snapshot`; leaves the table `per_account`."""
+        numbers.add("all", connection.execute(self.sql_totals))
+        for sql in self.sql_passing:
+            numbers.add("all", connection.execute(sql))
+        if self.sql_accounts:
+            connection.execute(f"CREATE OR REPLACE TEMP TABLE per_account AS {self.sql_accounts}")
+        for name, sql in self.sql_slices.items():
+            numbers.add(name, connection.execute(sql))
+        if self.sql_cut:
+            connection.execute(f"CREATE OR REPLACE TEMP TABLE cut AS {self.sql_cut}")
+        for name, sql in self.sql_event_slices:
+            numbers.add(name, connection.execute(sql))
+
+    def _compile_cut(self, usage: ir.Table) -> None:
+        rows = self._cut(usage)
+        self.sql_cut = to_sql(rows)
+        cut = ibis.table(rows.schema(), name="cut")
+        plain = [one for one in self.others if one.how != "passing"]
+        passing = [one for one in self.others if one.how == "passing"]
+        for name in self.plan.slices:
+            if plain or self.outside:
+                totals = self._totals(cut, plain, self.outside)
+                self.sql_event_slices.append((name, to_sql(by_slice(cut, name, totals))))
+            sliced = cut.mutate(_slice_value=slice_value(cut, name))
+            for some in _by_entity(passing):
+                self.sql_event_slices.append((name, to_sql(self._passing(sliced, some, ("_slice_value",)))))
+
+    def _cut(self, usage: ir.Table) -> ir.Table:
+        """Events that count for what does not add up over accounts, with what it is computed from and cut by."""
+        scopes = sorted({*(measure.scope for measure in self.others), *self.outside})
+        pers = self._pers(self.others)
+        events = self._with_attributes(usage, self.filter_attributes | pers | set(self.plan.slices))
+        inside = ibis.or_(*(condition(events, scope, self.columns) for scope in scopes))
+        used = {one.column for one in self.others} | {one.threshold.column for one in self.others} | pers
+        used |= self.plan.wheres(scopes)
+        return events.filter(inside).select(
+            *sorted({"week", "account_id", "event", "is_internal", *used, *self.plan.slices} - {""})
+        )
+
+    def _with_attributes(self, rows: ir.Table, names: Collection[str]) -> ir.Table:
+        return with_attributes(rows, self.snapshot, names)
+
+    def _pers(self, measures: Sequence[Measure]) -> set[str]:
+        return {one.threshold.per for one in measures if one.threshold.per}
+
+    def _totals(self, usage: ir.Table, measures: Sequence[Measure], scopes: Sequence[Scope]) -> dict[str, ir.Value]:
+        values = {self.names[measure]: total(usage, measure, self.columns) for measure in measures}
+        entities = {
+            self.names[scope]: usage.account_id.nunique(where=condition(usage, scope, self.columns)) for scope in scopes
+        }
+        return {**values, **entities}
+
+    def _passing(self, events: ir.Table, measures: Sequence[Measure], keys: tuple[str, ...]) -> ir.Table:
+        """How many entities pass their thresholds, per week and `keys`; all measures count the same entity."""
+        entity = measures[0].column
+        rows = events.filter(events[entity].notnull()).rename(_entity=entity)
+        rows = rows.mutate(**{entity: rows["_entity"]})  # a filter or threshold may name it too
+        own = {
+            f"_o{place}": own_measure(rows, one.scope, one.threshold, self.columns)
+            for place, one in enumerate(measures)
+        }
+        seen = {
+            f"_c{place}": rows.count(where=condition(rows, one.scope, self.columns))
+            for place, one in enumerate(measures)
+        }
+        pers = {f"_per_{name}": rows[name].max() for name in self._pers(measures)}
+        entities = rows.group_by("week", *keys, "_entity").agg(**own, **seen, **pers)
+        counts = {
+            self.names[one]: entities.count(
+                where=passes(
+                    entities[f"_o{place}"],
+                    entities[f"_c{place}"],
+                    one.threshold,
+                    entities[f"_per_{one.threshold.per}"] if one.threshold.per else None,
+                )
+            )
+            for place, one in enumerate(measures)
+        }
+        return entities.group_by("week", *keys).agg(**counts)
+
+    def _per_account(self, usage: ir.Table) -> ir.Table:
+        external = usage.filter(~usage.is_internal)
+        scopes = [scope for scope in self.scopes if not scope.include_internal]
+        own = [one for one in self.additive if one.how == "passing"]
+        aggregates = {
+            **{self.names[one]: per_account(external, one, self.columns) for one in self.additive if one not in own},
+            **{f"_o{self.names[one]}": own_measure(external, one.scope, one.threshold, self.columns) for one in own},
+            **{self.names[scope]: external.count(where=condition(external, scope, self.columns)) for scope in scopes},
+        }
+        attributes: Collection[str] = {*self.plan.slices, *self._pers(own)}
+        if self.is_week:
+            attributes = list(self.plan.attributes)
+            aggregates["events"] = external.count(where=condition(external, self.plan.active, self.columns))
+        rows = self._with_attributes(external.group_by("week", "account_id").agg(**aggregates), attributes)
+        passed = {
+            self.names[one]: passes(
+                rows[f"_o{self.names[one]}"],
+                rows[self.names[one.scope]],
+                one.threshold,
+                rows[one.threshold.per] if one.threshold.per else None,
+            ).cast("int64")
+            for one in own
+        }
+        return rows.mutate(**passed) if passed else rows
+
+    def _slice(self, accounts: ir.Table, name: str) -> ir.Table:
+        measures = {
+            self.names[measure]: over_accounts(accounts, self.names[measure], measure) for measure in self.additive
+        }
+        entities = {
+            self.names[scope]: accounts.count(where=accounts[self.names[scope]] > 0)
+            for scope in self.scopes
+            if not scope.include_internal
+        }
+        if not measures and not entities:
+            measures = {"_accounts": accounts.count()}
+        return by_slice(accounts, name, {**measures, **entities})
+
+
+def _by_entity(measures: Sequence[Measure]) -> list[list[Measure]]:
+    return [[one for one in measures if one.column == entity] for entity in sorted({one.column for one in measures})]
+
+
+def snapshot_table(plan: UseCasePlan) -> ir.Table:
+    """The weeks' accounts: account_id, is_internal and attributes."""
+    attributes = {name: IBIS_TYPES[kind] for name, kind in plan.attributes.items()}
+    return ibis.table({"account_id": "string", "is_internal": "boolean", **attributes}, name="snapshot")
+
+
+def usage_table(plan: UseCasePlan, used: Collection[str], name: str = "usage") -> ir.Table:
+    """Usage events with the week they count for, and those of their properties that are `used`."""
+    known = plan.columns()
+    own = {column: IBIS_TYPES[known[column]] for column in sorted(used) if column not in plan.attributes}
+    return ibis.table({"week": "date", **IDS, **own, "occurred_at": "timestamp(6)"}, name=name)
+
+
+def with_attributes(rows: ir.Table, snapshot: ir.Table, names: Collection[str], key: str = "account_id") -> ir.Table:
+    """Rows with some attributes of their accounts; without a join where there are none to be had."""
+    if not names:
+        return rows
+    known = snapshot.select(a_id="account_id", **{f"a_{name}": name for name in names})
+    joined = rows.left_join(known, rows[key] == known.a_id)
+    return joined.select(
+        **{name: joined[name] for name in rows.columns}, **{name: joined[f"a_{name}"] for name in sorted(names)}
+    )
+
+
+def slice_value(rows: ir.Table, name: str) -> ir.StringValue:
+    return rows[name].cast("string").fill_null(UNKNOWN)
+
+
+def by_slice(rows: ir.Table, name: str, columns: Mapping[str, ir.Value]) -> ir.Table:
+    return rows.group_by("week", _slice_value=slice_value(rows, name)).agg(**columns)
+
+
+def to_sql(expression: ir.Table) -> str:
+    return str(ibis.to_sql(expression, dialect="duckdb"))
