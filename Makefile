@@ -9,7 +9,7 @@ export NSM_HOME
 export DAGSTER_DISABLE_TELEMETRY := 1
 export GX_ANALYTICS_ENABLED := false
 
-.PHONY: run ui test quick lint types soak bench lock clean
+.PHONY: run ui test quick lint types soak bench docs lock clean
 
 run: $(READY) ## Sample where the home is empty, run the pipeline, print the summary
 	@$(BIN)/nsm sample --if-empty
@@ -36,6 +36,9 @@ soak: $(READY) ## Long soaks: 200 kills at random moments
 
 bench: $(READY) ## 20 million events against plain DuckDB; writes docs/performance.md
 	$(BIN)/python -m nsm_pipeline_tests.benchmark
+
+docs: $(READY) ## Write anew what docs/ has from the code
+	$(BIN)/python -m nsm_pipeline.playbook.documenting docs
 
 lock: ## Resolve versions anew (needs uv); hashes, no registry address
 	uv pip compile pyproject.toml --extra dev --python-version 3.11 --universal --generate-hashes \

@@ -17,7 +17,9 @@ from nsm_pipeline.certification.evidence import EXACT, METRIC_COLUMNS, WEEK_COLU
 from nsm_pipeline.errors import PlaybookError, nearest
 from nsm_pipeline.playbook.models import UseCase
 
-GATES_VERSION = 1
+GATES_VERSION = 2
+# Kinds whose value is a number of something: never missing, never negative.
+COUNTING = ("count", "count_distinct", "count_entities", "lifecycle")
 COLUMN_ARGUMENTS = ("column", "column_A", "column_B")
 ROW_BY_ROW = re.compile(r"expect_column_(pair_)?values_")
 ACROSS_ROWS = re.compile(r"unique|increasing|decreasing|z_score")
@@ -55,9 +57,10 @@ class Gate:
         return [self.name, self.frame, self.expectation, dict(self.arguments), self.severity, dict(self.scope)]
 
 
-def gates_of(use_case: UseCase) -> tuple[Gate, ...]:
-    """The built-in gates with the use case's tolerances, then its declared ones."""
-    return (*_landing(use_case), *_values(use_case), *_declared(use_case))
+def gates_of(use_case: UseCase, in_account_weeks: bool) -> tuple[Gate, ...]:
+    """The built-in gates with the use case's tolerances, then its declared ones. `in_account_weeks`: whether the North
+    Star can be had from account_weeks too; where it cannot, a gate on that could not fail."""
+    return (*_landing(use_case), *_values(use_case, in_account_weeks), *_declared(use_case))
 
 
 def _between(column: str, low: float | None, high: float | None) -> tuple[str, dict[str, Any]]:
@@ -95,7 +98,7 @@ def _landing(use_case: UseCase) -> list[Gate]:
     ]
 
 
-def _values(use_case: UseCase) -> list[Gate]:
+def _values(use_case: UseCase, in_account_weeks: bool) -> list[Gate]:
     north_star = use_case.metrics[use_case.north_star.metric]
     values = "values_are_present"
     found = [
@@ -118,16 +121,17 @@ def _values(use_case: UseCase) -> list[Gate]:
         )
         for role in ("north_star", "inputs", "counter_metrics")
     ]
-    if north_star.kind in ("count", "count_distinct", "sum", "attribute"):
+    if north_star.kind in COUNTING or north_star.kind in ("sum", "attribute"):
         found.append(
             Gate("value present", values, "north_star", "expect_column_values_to_not_be_null", {"column": "value"})
         )
-    if north_star.kind in ("count", "count_distinct"):
+    if north_star.kind in COUNTING:
         found.append(Gate("value not negative", values, "north_star", *_between("value", 0, None)))
     agree, adds_up = "accounts_agree", "growth_adds_up"
+    if in_account_weeks:
+        found.append(Gate("North Star equals account_weeks", agree, "week", *_between("gap_to_accounts", 0, EXACT)))
     return [
         *found,
-        Gate("North Star equals account_weeks", agree, "week", *_between("gap_to_accounts", 0, EXACT)),
         Gate("slices add up", agree, "slices", *_between("gap", 0, EXACT)),
         Gate("active is accounted for", adds_up, "week", *_equal("active", "new_retained_resurrected")),
         Gate("change is accounted for", adds_up, "week", *_equal("change_in_active", "gained_less_churned")),

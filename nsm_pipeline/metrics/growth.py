@@ -130,18 +130,31 @@ def _lifecycle(account_weeks: ir.Table) -> ir.Table:
     )
 
 
+def is_in_account_weeks(plan: UseCasePlan) -> bool:
+    """Whether account_weeks says the North Star too: it does where its parts add up over accounts, within the week."""
+    return _account_parts(plan) is not None
+
+
+def _account_parts(plan: UseCasePlan) -> tuple[Measure, Measure | None] | None:
+    """The North Star's value, or numerator and denominator, where account_weeks has columns for them."""
+    north_star, kept = plan.plans[0], set(plan.account_columns.values())
+    value, divisor = north_star.value, north_star.denominator if north_star.divides else None
+    if not isinstance(value, Measure) or value not in kept:
+        return None
+    if divisor is None:
+        return value, None
+    return (value, divisor) if isinstance(divisor, Measure) and divisor in kept else None
+
+
 def north_star_from_accounts(
     connection: duckdb.DuckDBPyConnection, plan: UseCasePlan, files: Sequence[str]
 ) -> dict[date, float | None] | None:
-    """The North Star per week as account_weeks says it; None where its measure does not add up over accounts."""
-    north_star = plan.plans[0]
+    """The North Star per week as account_weeks says it; None where it does not."""
+    parts = _account_parts(plan)
+    if not files or parts is None:
+        return None
+    numerator, denominator = parts
     columns = {measure: name for name, measure in plan.account_columns.items()}
-    numerator = north_star.value
-    denominator = north_star.denominator if north_star.divides else None
-    if not files or not isinstance(numerator, Measure) or numerator not in columns:
-        return None
-    if denominator is not None and (not isinstance(denominator, Measure) or denominator not in columns):
-        return None
     names = [columns[measure] for measure in (numerator, denominator) if measure is not None]
     rows = ibis.table({"week": "date", **dict.fromkeys(names, "float64")}, name="account_weeks")
     totals = {"numerator": _over(rows, columns[numerator], numerator)}

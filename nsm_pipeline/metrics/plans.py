@@ -12,6 +12,7 @@ from functools import cached_property
 
 from nsm_pipeline.metrics.measures import (
     ANY,
+    WEEK_DAYS,
     Figure,
     Journey,
     Key,
@@ -31,31 +32,30 @@ from nsm_pipeline.playbook.models import UseCase
 
 @dataclass(frozen=True)
 class Reach:
-    """How far metrics read: local days back from the week's end, hours past it, all of history."""
+    """How far metrics read: local days back from the week's end, hours past it, all of history. `stored`: whether they
+    read anything but the week as it is built, and so need a second pass over stored events."""
 
     days: int = 7
     hours: int = 0
     history: bool = False
-
-    @property
-    def is_wide(self) -> bool:
-        return self.days > 7 or self.hours > 0 or self.history
+    stored: bool = False
 
     @property
     def weeks_back(self) -> int:
         return -(-self.days // 7) - 1
 
     def __or__(self, other: Reach) -> Reach:
-        return Reach(max(self.days, other.days), max(self.hours, other.hours), self.history or other.history)
+        days, hours = max(self.days, other.days), max(self.hours, other.hours)
+        return Reach(days, hours, self.history or other.history, self.stored or other.stored)
 
 
 def reach_of(part: Part) -> Reach:
     """How far one part of a metric reads."""
     if isinstance(part, Measure):
-        return Reach(part.scope.days)
+        return Reach(part.scope.days, stored=part.scope.days != WEEK_DAYS)
     journey = part.journey
     back = journey.weeks if journey.kind in ("retention", "lifecycle") else 0
-    return Reach(7 + 7 * back, journey.hours, journey.reads_history)
+    return Reach(7 + 7 * back, journey.hours, journey.reads_history, stored=True)
 
 
 @dataclass(frozen=True)

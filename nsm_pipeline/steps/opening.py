@@ -95,7 +95,7 @@ class Open:
         if key not in self._fingerprints:
             use_case, reach = self.playbook.use_cases[name], self.reach(name, table)
             usage: list[str] = [self.usage.fingerprint(use_case, week)]
-            if reach.is_wide:
+            if reach.stored:
                 usage += [self.usage.fingerprint(use_case, one) for one in self.weeks_around(reach, week)]
             if reach.history:
                 usage.append(self._history(name, week))

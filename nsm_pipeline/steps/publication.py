@@ -19,6 +19,7 @@ from nsm_pipeline.lake import digest, write_text
 from nsm_pipeline.metrics.growth import LIFECYCLE, growth_series
 from nsm_pipeline.metrics.measures import ROLES
 from nsm_pipeline.metrics.numbers import METRIC_ROWS
+from nsm_pipeline.playbook.kinds import definition_text
 from nsm_pipeline.playbook.metric_models import Metric
 from nsm_pipeline.playbook.models import CounterMetric, Input, UseCase
 from nsm_pipeline.publishing.extracts import CONTRACT, current_version, write_extract
@@ -217,21 +218,3 @@ def _dictionary_row(use_case: UseCase, name: str, role: str, item: Input | Count
     elif isinstance(item, CounterMetric):
         row |= {"protects": item.protects, "risk": item.risk, "better": item.better}
     return row
-
-
-def definition_text(metric: Metric) -> str:
-    """A definition in one line, as a person would say it."""
-    if metric.ratio is not None:
-        sides = (metric.ratio.numerator, metric.ratio.denominator)
-        numerator, denominator = (side if isinstance(side, str) else definition_text(side) for side in sides)
-        return f"({numerator}) ÷ ({denominator})"
-    if metric.kind == "attribute":
-        text = f"{metric.aggregate} of {metric.attribute} over {metric.over} accounts"
-    elif metric.kind == "count":
-        text = f"count of {' + '.join(metric.count or ())}"
-    else:
-        of = " + ".join(metric.of or ())
-        what = "distinct " + str(metric.count_distinct) if metric.kind == "count_distinct" else metric.kind
-        column = "" if metric.kind == "count_distinct" else f" {getattr(metric, metric.kind)}"
-        text = f"{what}{column} of {of}"
-    return text + (f" where {metric.where}" if metric.where else "")

@@ -21,7 +21,7 @@ from nsm_pipeline.certification.gates import GATES_VERSION, Gate, gates_of
 from nsm_pipeline.events.evidence import EVIDENCE as WEEK_EVIDENCE
 from nsm_pipeline.events.quality import QUALITY
 from nsm_pipeline.lake import digest, json_text, write_text
-from nsm_pipeline.metrics.growth import growth_series, lifecycle_counts, north_star_from_accounts
+from nsm_pipeline.metrics.growth import growth_series, is_in_account_weeks, lifecycle_counts, north_star_from_accounts
 from nsm_pipeline.metrics.measures import ROLES
 from nsm_pipeline.metrics.numbers import METRIC_ROWS
 from nsm_pipeline.steps.opening import Open
@@ -103,10 +103,14 @@ def evidence_key(opened: Open, name: str, weeks: Sequence[date]) -> str:
         [str(week), opened.usage.evidence_fingerprint(week), opened.usage.quality_fingerprint(use_case, week)]
         for week in weeks
     ]
-    gates = [gate.key() for gate in gates_of(use_case)]
+    gates = [gate.key() for gate in _gates(opened, name)]
     growth = opened.growth_fingerprint(name)
     waiting = [[str(week), sorted(found)] for week in weeks if (found := opened.waiting(name, week))]
     return digest(GATES_VERSION, tables, gates, growth, waiting, sorted(_unreconciled(opened).items()))
+
+
+def _gates(opened: Open, name: str) -> tuple[Gate, ...]:
+    return gates_of(opened.playbook.use_cases[name], is_in_account_weeks(opened.plans[name]))
 
 
 def run_gates(opened: Open, name: str) -> Verdicts:
@@ -118,7 +122,7 @@ def run_gates(opened: Open, name: str) -> Verdicts:
     stored = load_verdicts(opened, name)
     if stored is not None and stored.key == key:
         return stored
-    gates = gates_of(opened.playbook.use_cases[name])
+    gates = _gates(opened, name)
     evidence = gather_evidence(opened, name, weeks)
     marks = _marks(evidence, gates, weeks)
     outcome = {week: stored.weeks[week] for week in weeks if stored and stored.marks.get(week) == marks[week]}

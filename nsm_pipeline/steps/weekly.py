@@ -77,7 +77,7 @@ def run_weeks(
 
 def _wide(opened: Open, name: str, tables: Collection[str]) -> list[Role]:
     """Those of some tables that read beyond their week."""
-    return [role for role in ROLES if role in tables and opened.reach(name, role).is_wide]
+    return [role for role in ROLES if role in tables and opened.reach(name, role).stored]
 
 
 def _to_do(opened: Open, week: date, usage: Collection[str], tables: Collection[TableOf], force: bool) -> WeekToDo:

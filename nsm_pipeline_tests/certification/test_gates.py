@@ -122,14 +122,14 @@ def failed(results: dict[str, list[GateResult]]) -> dict[str, set[str]]:
 
 
 def test_good_weeks_pass_every_gate() -> None:
-    results = judge(frames(), gates_of(use_case()), WEEKS)
+    results = judge(frames(), gates_of(use_case(), in_account_weeks=True), WEEKS)
     assert failed(results) == {key: set() for key in WEEKS}
     assert all(one.rows == 1 for found in results.values() for one in found if "is_share" not in one.gate.scope)
 
 
 @pytest.mark.parametrize(("gate", "table", "fault"), FAULTS, ids=[f"{gate}: {fault}" for gate, _, fault in FAULTS])
 def test_a_fault_fails_its_gate_in_its_week(gate: str, table: str, fault: dict[str, Any]) -> None:
-    results = judge(frames(table, fault), gates_of(use_case()), WEEKS)
+    results = judge(frames(table, fault), gates_of(use_case(), in_account_weeks=True), WEEKS)
     assert failed(results) == {WEEKS[0]: set(), BAD: {gate}, WEEKS[2]: set()}
     (one,) = [result for result in results[BAD] if not result.passed]
     assert one.gate.frame == table
@@ -140,18 +140,18 @@ def test_a_fault_fails_its_gate_in_its_week(gate: str, table: str, fault: dict[s
 
 
 def test_every_built_in_gate_has_a_fault_and_a_check() -> None:
-    assert {gate.name for gate in gates_of(use_case())} == {gate for gate, _, _ in FAULTS}
-    assert {gate.check for gate in gates_of(use_case())} == set(CHECKS) - {"declared_gates"}
+    assert {gate.name for gate in gates_of(use_case(), in_account_weeks=True)} == {gate for gate, _, _ in FAULTS}
+    assert {gate.check for gate in gates_of(use_case(), in_account_weeks=True)} == set(CHECKS) - {"declared_gates"}
 
 
 def test_what_is_not_known_is_not_held_against_a_week() -> None:
     """No median yet, nothing to divide by, no event with properties."""
     evidence = frames("week", {"volume_ratio": None, "share_unmapped": None, "growth": None})
-    assert failed(judge(evidence, gates_of(use_case()), WEEKS))[BAD] == set()
+    assert failed(judge(evidence, gates_of(use_case(), in_account_weeks=True), WEEKS))[BAD] == set()
     evidence = frames("inputs", {"value": None, "numerator": 0.0, "denominator": 0.0})
-    assert failed(judge(evidence, gates_of(use_case()), WEEKS))[BAD] == set()
+    assert failed(judge(evidence, gates_of(use_case(), in_account_weeks=True), WEEKS))[BAD] == set()
     empty = replace(frames(), properties=frames().properties.iloc[:0], slices=frames().slices.iloc[:0])
-    results = judge(empty, gates_of(use_case()), WEEKS)
+    results = judge(empty, gates_of(use_case(), in_account_weeks=True), WEEKS)
     assert failed(results) == {key: set() for key in WEEKS}
     assert {one.rows for one in results[BAD] if one.gate.frame == "properties"} == {0}
 
@@ -159,8 +159,8 @@ def test_what_is_not_known_is_not_held_against_a_week() -> None:
 def test_tolerances_are_the_playbooks() -> None:
     loose = use_case("tolerances: {volume_low: 10%, quarantined: 30%}\n")
     evidence = frames("week", {"volume_ratio": 0.2, "share_quarantined": 0.25})
-    assert failed(judge(evidence, gates_of(loose), WEEKS))[BAD] == set()
-    assert len(failed(judge(evidence, gates_of(use_case()), WEEKS))[BAD]) == 2
+    assert failed(judge(evidence, gates_of(loose, in_account_weeks=True), WEEKS))[BAD] == set()
+    assert len(failed(judge(evidence, gates_of(use_case(), in_account_weeks=True), WEEKS))[BAD]) == 2
 
 
 DECLARED = """
@@ -172,7 +172,7 @@ gates:
 
 @pytest.mark.parametrize("severity", ["critical", "warning"])
 def test_declared_gates(severity: str) -> None:
-    gates = gates_of(use_case(DECLARED.replace("SEVERITY", severity)))
+    gates = gates_of(use_case(DECLARED.replace("SEVERITY", severity)), in_account_weeks=True)
     assert failed(judge(frames(), gates, WEEKS))[BAD] == set()
     results = judge(frames("north_star", {"value": 3.0}), gates, WEEKS)
     (one,) = [result for result in results[BAD] if not result.passed]
@@ -182,7 +182,7 @@ def test_declared_gates(severity: str) -> None:
 @pytest.mark.parametrize("table", ["week", "growth"])
 def test_declared_gates_on_weeks(table: str) -> None:
     more = f"gates: [{{table: {table}, expect_column_values_to_be_between: {{column: growth, max_value: 0.5}}}}]\n"
-    results = judge(frames("week", {"growth": 0.6}), gates_of(use_case(more)), WEEKS)
+    results = judge(frames("week", {"growth": 0.6}), gates_of(use_case(more), in_account_weeks=True), WEEKS)
     assert len(failed(results)[BAD]) == 1
     assert failed(results)[WEEKS[0]] == set()
 
