@@ -68,12 +68,22 @@ class UsageStep(WeekInputs):
             write_evidence(self, connection, weeks)
         connection.execute("DROP TABLE landed")
 
-    def load(self, connection: duckdb.DuckDBPyConnection, use_case: UseCase, weeks: Sequence[date]) -> None:
-        """Create the tables `usage` and `snapshot` from what is stored, as they are while weeks are built."""
+    def load(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        use_case: UseCase,
+        weeks: Sequence[date],
+        properties: Sequence[str] | None = None,
+    ) -> None:
+        """Create the tables `usage` and `snapshot` from what is stored, as they are while weeks are built; of the
+        properties only those that are wanted."""
+        columns = "*"
+        if properties is not None:
+            columns = f"event, occurred_at, account_id, is_internal{_columns(properties)}"
         connection.register("snapshot", self.snapshot(connection, weeks[0]))
         files = [str(self.lake.file("usage_events", use_case.use_case, week)) for week in weeks]
         connection.execute(
-            """CREATE OR REPLACE TEMP TABLE usage AS SELECT ($weeks::DATE[])[file_index::BIGINT + 1] AS week, *
+            f"""CREATE OR REPLACE TEMP TABLE usage AS SELECT ($weeks::DATE[])[file_index::BIGINT + 1] AS week, {columns}
             FROM read_parquet($files)""",
             {"files": files, "weeks": list(weeks)},
         )
@@ -90,12 +100,11 @@ class UsageStep(WeekInputs):
         """Create the tables `events`, some canonical events of some weeks with those of their properties that are
         wanted, and `snapshot`, the accounts as `week` sees them; internal is who is so by then."""
         connection.register("snapshot", self.snapshot(connection, week))
-        columns = "".join(f', "{name}"' for name in properties)
         files = [str(self.lake.file("usage_events", use_case.use_case, one)) for one in weeks]
         connection.execute(
             f"""CREATE OR REPLACE TEMP TABLE events AS SELECT ($weeks::DATE[])[file_index::BIGINT + 1] AS week,
-                occurred_at, event, account_id, user_id,
-                account_id IN (SELECT account_id FROM snapshot WHERE is_internal) AS is_internal{columns}
+                occurred_at, event, account_id,
+                account_id IN (SELECT account_id FROM snapshot WHERE is_internal) AS is_internal{_columns(properties)}
             FROM read_parquet($files) WHERE event IN (SELECT unnest($events::VARCHAR[]))""",
             {"files": files, "weeks": list(weeks), "events": list(events)},
         )
@@ -197,3 +206,9 @@ class UsageStep(WeekInputs):
         usage = str(ibis.to_sql(mapping.usage_events(landed, snapshot), dialect="duckdb"))
         copies = str(ibis.to_sql(mapping.copies(landed), dialect="duckdb")) if mapping.reconciled() else ""
         return usage, quality_sql(use_case), copies
+
+
+def _columns(wanted: Sequence[str]) -> str:
+    """Further columns of a SELECT over usage events; users are not read where nothing asks for them."""
+    user = ", NULL::VARCHAR AS user_id" if "user_id" not in wanted else ""
+    return user + "".join(f', "{name}"' for name in wanted)

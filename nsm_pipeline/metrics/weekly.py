@@ -9,7 +9,7 @@ journeys) afterwards, from stored events (`far`).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date
 
 import duckdb
@@ -117,17 +117,24 @@ class WeeklyMetrics:
     @property
     def events_read(self) -> tuple[str, ...]:
         """Canonical events that longer windows and journeys read."""
-        scopes = [scope for window in self.windows for scope in window.scopes]
-        scopes += [measure.scope for window in self.windows for measure in (*window.plain, *window.passing)]
-        scopes += [s for one in self.plan.journeys for s in (one.start, one.then) if s is not None]
-        return tuple(sorted({event for scope in scopes for event in scope.events}))
+        found = {event for window in self.windows for event in window.events_read}
+        scopes = [scope for one in self.plan.journeys for scope in (one.start, one.then) if scope is not None]
+        return tuple(sorted(found | {event for scope in scopes for event in scope.events}))
 
     @property
     def columns_read(self) -> tuple[str, ...]:
-        """Property columns that longer windows and journeys read."""
+        """Columns that longer windows and journeys read: of properties, and user_id."""
         used = {name for window in self.windows for name in window.used_columns}
         used |= {name for journey in self.journeys for name in journey.read_columns}
-        return tuple(sorted(used & usage_table(self.plan, used).schema().keys() - BASE))
+        return self._properties(used)
+
+    @property
+    def near_columns(self) -> tuple[str, ...]:
+        """Columns that are read of the week itself: of properties, and user_id."""
+        return self._properties(self.week.used_columns)
+
+    def _properties(self, used: Collection[str]) -> tuple[str, ...]:
+        return tuple(sorted(set(used) & usage_table(self.plan, used).schema().keys() - BASE))
 
     def histories(self) -> dict[str, tuple[str, bool]]:
         """The queries of first events ever, by journey: over the table `history`; whether they read `snapshot`."""
@@ -150,7 +157,7 @@ class WeeklyMetrics:
         return numbers
 
 
-BASE = {"week", "account_id", "user_id", "event", "is_internal", "occurred_at"}
+BASE = {"week", "account_id", "event", "is_internal", "occurred_at"}
 
 
 def window_start(days: int) -> str:

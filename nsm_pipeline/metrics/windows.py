@@ -44,16 +44,16 @@ class WindowQueries:
         self.is_week = days == WEEK_DAYS
         self.snapshot = snapshot_table(plan)
         usage = usage_table(plan, self.used_columns)
+        if set(self.events_read) != set(plan.use_case.events):
+            usage = usage.filter(usage.event.isin(list(self.events_read)))
         events = self._with_attributes(usage, self.filter_attributes | self._pers(self.passing))
-        self.sql_totals = to_sql(events.group_by("week").agg(**self._totals(events, self.plain, self.scopes)))
+        self.sql_totals = to_sql(events.group_by("week").agg(**self._totals(events, self.plain, self.outside)))
         self.sql_passing = [to_sql(self._passing(events, some, ())) for some in _by_entity(self.passing)]
-        self.sql_accounts = ""
-        self.sql_slices: dict[str, str] = {}
-        if self.is_week or plan.slices:
-            rows = self._per_account(events)
-            self.sql_accounts = to_sql(rows)
-            accounts = ibis.table(rows.schema(), name="per_account")
-            self.sql_slices = {name: to_sql(self._slice(accounts, name)) for name in plan.slices}
+        rows = self._per_account(events)
+        self.sql_accounts = to_sql(rows)
+        accounts = ibis.table(rows.schema(), name="per_account")
+        self.sql_behind = to_sql(accounts.group_by("week").agg(**self._behind(accounts)))
+        self.sql_slices = {name: to_sql(self._slice(accounts, name)) for name in plan.slices}
         self.sql_cut = ""
         self.sql_event_slices: list[tuple[str, str]] = []
         if plan.slices and (self.others or self.outside):
@@ -67,6 +67,13 @@ class WindowQueries:
         return frozenset(named | self.plan.wheres(scopes)) - {""}
 
     @property
+    def events_read(self) -> tuple[str, ...]:
+        """Canonical events that some measure of the window, or activity, is about."""
+        scopes = [*self.scopes, self.plan.active] if self.is_week else self.scopes
+        scopes = [*scopes, *(one.scope for one in (*self.plain, *self.passing))]
+        return tuple(sorted({event for scope in scopes for event in scope.events}))
+
+    @property
     def filter_attributes(self) -> frozenset[str]:
         """Account attributes that some filter of the window reads."""
         scopes = [*self.scopes, self.plan.active] if self.is_week else self.scopes
@@ -77,8 +84,8 @@ class WindowQueries:
         numbers.add("all", connection.execute(self.sql_totals))
         for sql in self.sql_passing:
             numbers.add("all", connection.execute(sql))
-        if self.sql_accounts:
-            connection.execute(f"CREATE OR REPLACE TEMP TABLE per_account AS {self.sql_accounts}")
+        connection.execute(f"CREATE OR REPLACE TEMP TABLE per_account AS {self.sql_accounts}")
+        numbers.add("all", connection.execute(self.sql_behind))
         for name, sql in self.sql_slices.items():
             numbers.add(name, connection.execute(sql))
         if self.sql_cut:
@@ -182,14 +189,13 @@ class WindowQueries:
         measures = {
             self.names[measure]: over_accounts(accounts, self.names[measure], measure) for measure in self.additive
         }
-        entities = {
-            self.names[scope]: accounts.count(where=accounts[self.names[scope]] > 0)
-            for scope in self.scopes
-            if not scope.include_internal
-        }
-        if not measures and not entities:
-            measures = {"_accounts": accounts.count()}
-        return by_slice(accounts, name, {**measures, **entities})
+        return by_slice(accounts, name, {**measures, **self._behind(accounts)})
+
+    def _behind(self, accounts: ir.Table) -> dict[str, ir.Value]:
+        """How many accounts are behind what is counted: no metric's value, so one way to them is enough."""
+        scopes = [scope for scope in self.scopes if not scope.include_internal]
+        found = {self.names[scope]: accounts.count(where=accounts[self.names[scope]] > 0) for scope in scopes}
+        return found or {"_accounts": accounts.count()}
 
 
 def _by_entity(measures: Sequence[Measure]) -> list[list[Measure]]:

@@ -152,7 +152,7 @@ class Checker:
         try:
             name, tree = parse_identity(self.use_case.formula)
         except FormulaError as error:
-            return self.refuse("formula", f"{error}.")
+            return self.refuse("formula", f"{str(error).rstrip('.')}.")
         for metric in (name, *operands(tree)):
             self.known("formula", metric, self.use_case.metrics)
         if name in operands(tree):

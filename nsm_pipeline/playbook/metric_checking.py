@@ -60,7 +60,7 @@ class MetricChecker:
         try:
             parse(text, {**self.attributes, **ids, "is_internal": "boolean", **properties})
         except FilterError as error:
-            self.checker.refuse(path, f"{error}.")
+            self.checker.refuse(path, f"{str(error).rstrip('.')}.")
 
     def common(self, path: str, events: Iterable[str]) -> dict[str, str]:
         """Properties that all of some events declare, with their types."""
@@ -179,7 +179,7 @@ class MetricChecker:
         try:
             tree = parse_formula(str(metric.formula))
         except FormulaError as error:
-            return self.checker.refuse(path, f"{error}.")
+            return self.checker.refuse(path, f"{str(error).rstrip('.')}.")
         names = operands(tree)
         if not names:
             self.checker.refuse(path, f"found '{metric.formula}', which names no metric.")

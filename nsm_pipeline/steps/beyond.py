@@ -20,7 +20,8 @@ from nsm_pipeline.metrics.weekly import WeeklyMetrics, window_start
 from nsm_pipeline.steps.opening import Open
 from nsm_pipeline.weeks import WEEK
 
-ROWS_AT_ONCE = 800_000
+# Of all windows of a batch together: a row counts for every week in whose window it lies.
+ROWS_AT_ONCE = 2_000_000
 Began = Mapping[tuple[str, str, object], pa.Table]
 """First events ever, by use case, journey and account snapshot (None where no attribute matters)."""
 

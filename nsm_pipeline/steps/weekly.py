@@ -167,7 +167,7 @@ def _build(
     if first.build:
         opened.usage.run(connection, weeks, first.build, compute)
     for name in first.tables.keys() - first.build:
-        opened.usage.load(connection, opened.playbook.use_cases[name], weeks)
+        opened.usage.load(connection, opened.playbook.use_cases[name], weeks, metrics[name].near_columns)
         compute(name)
     return [WeekDone(week, bool(first.build), made[week]) for week in weeks]
 
