@@ -15,7 +15,16 @@ class UserError(Exception):
 
 
 class PlaybookError(UserError):
-    """A playbook or settings file that cannot be used; the message names file, key path and nearest name."""
+    """A playbook or settings file that cannot be used; the message names file, line, key path and nearest name."""
+
+
+class WrongKey(PlaybookError):
+    """A key that breaks a rule, named by its path, such as `metrics.orders.of.0`, by code that knows no file.
+    Whoever has read the file adds it and the line."""
+
+    def __init__(self, path: str, text: str) -> None:
+        super().__init__(f"{path}: {text}")
+        self.path, self.text = path, text
 
 
 def nearest(found: str, accepted: Iterable[str]) -> str:

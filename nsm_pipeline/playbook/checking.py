@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from nsm_pipeline.errors import PlaybookError, nearest
+from nsm_pipeline.errors import WrongKey, nearest
 from nsm_pipeline.playbook.filters import fits
 from nsm_pipeline.playbook.formulas import FormulaError, operands, parse_identity
 from nsm_pipeline.playbook.metric_checking import NUMBERS, MetricChecker
@@ -24,7 +24,7 @@ class Checker:
         self.file, self.use_case, self.attributes = file, use_case, attributes
 
     def refuse(self, path: str, text: str) -> None:
-        raise PlaybookError(f"{self.file}: {path}: {text}")
+        raise WrongKey(path, text)
 
     def known(self, path: str, name: str, accepted: Iterable[str]) -> None:
         accepted = list(accepted)

@@ -1,24 +1,23 @@
 """Reading playbook files into a checked `Playbook`.
 
-What belongs here: files, YAML, and saying which key of which file is wrong. What does not: the shape of a
-single key (`models`), rules between keys (`checking`).
+What belongs here: files, and saying which key of which file is wrong. What does not: YAML (`places`), the shape
+of a single key (`models`), rules between keys (`checking`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
-import yaml
 from pydantic import BaseModel, ValidationError
 
-from nsm_pipeline.errors import PlaybookError, nearest
+from nsm_pipeline.errors import PlaybookError, WrongKey, nearest
 from nsm_pipeline.playbook.checking import Checker
-from nsm_pipeline.playbook.metric_models import Ratio
 from nsm_pipeline.playbook.models import UseCase
+from nsm_pipeline.playbook.places import Document, Unreadable, read
 from nsm_pipeline.playbook.settings import Settings
 from nsm_pipeline.playbook.words import ATTRIBUTES, RESERVED
 from nsm_pipeline.weeks import WEEKDAYS, Calendar
@@ -44,23 +43,40 @@ class Playbook:
         return {**ATTRIBUTES, **self.settings.account_attributes}
 
 
-def load_playbook(folder: Path, packaged: Path = PACKAGED) -> Playbook:
+def load_playbook(
+    folder: Path, packaged: Path = PACKAGED, further: Callable[[UseCase], None] | None = None
+) -> Playbook:
     """Read `settings.yaml` and every other YAML file of a folder; the packaged use cases where it has none.
 
-    Raises PlaybookError naming file, key path, what was found and the nearest accepted name.
+    `further` holds a use case to rules that this room does not know and raises WrongKey. Raises PlaybookError naming
+    file, line, key path, what was found and the nearest accepted name.
     """
-    settings_file = folder / "settings.yaml"
-    settings = _model(settings_file, Settings, _yaml(settings_file)) if settings_file.is_file() else Settings()
-    _check_settings(settings_file, settings)
+    settings = _settings(folder / "settings.yaml")
     files = _use_case_files(folder) or _use_case_files(packaged)
     use_cases: dict[str, UseCase] = {}
+    defined_in: dict[str, Path] = {}
     for file in files:
-        use_case = _model(file, UseCase, _yaml(file))
-        if use_case.use_case in use_cases:
-            raise PlaybookError(f"{file}: use_case: found '{use_case.use_case}', which another file defines too.")
-        Checker(file, use_case, {**ATTRIBUTES, **settings.account_attributes}).check()
-        use_cases[use_case.use_case] = use_case
+        document = _read(file)
+        with _placed(file, document):
+            use_case = _model(UseCase, document.content)
+            name = use_case.use_case
+            if name in defined_in:
+                raise WrongKey("use_case", f"found '{name}', which {defined_in[name].name} defines too.")
+            Checker(file, use_case, {**ATTRIBUTES, **settings.account_attributes}).check()
+            if further is not None:
+                further(use_case)
+        use_cases[name], defined_in[name] = use_case, file
     return Playbook(settings, dict(sorted(use_cases.items())))
+
+
+def _settings(file: Path) -> Settings:
+    if not file.is_file():
+        return Settings()
+    document = _read(file)
+    with _placed(file, document):
+        settings = _model(Settings, document.content)
+        _check_settings(settings)
+    return settings
 
 
 def _use_case_files(folder: Path) -> list[Path]:
@@ -70,61 +86,46 @@ def _use_case_files(folder: Path) -> list[Path]:
     return sorted(file for file in files if file.stem != "settings" and not file.name.startswith("."))
 
 
-class _UniqueKeys(yaml.SafeLoader):
-    """YAML without its silent habit of letting the last of two equal keys win."""
-
-
-def _mapping(loader: _UniqueKeys, node: yaml.MappingNode) -> dict[Any, Any]:
-    seen: set[str] = set()
-    for key, _ in node.value:
-        if not isinstance(key, yaml.ScalarNode):
-            raise yaml.constructor.ConstructorError(None, None, "a key must be a plain word", key.start_mark)
-        if key.value in seen:
-            raise yaml.constructor.ConstructorError(None, None, f"the key '{key.value}' stands twice", key.start_mark)
-        seen.add(key.value)
-    return loader.construct_mapping(node, deep=True)
-
-
-_UniqueKeys.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
-
-
-@lru_cache(maxsize=64)
-def _parsed(text: str) -> Any:
-    """Every step of a run opens the home anew; its playbook is the same text nearly always."""
-    return yaml.load(text, _UniqueKeys)  # noqa: S506 (a SafeLoader)
-
-
-def _yaml(file: Path) -> Any:
+def _read(file: Path) -> Document:
     try:
-        content = _parsed(file.read_text(encoding="utf-8"))
+        document = read(file.read_text(encoding="utf-8"))
     except OSError as error:
         raise PlaybookError(f"{file}: not readable: {error.strerror}.") from None
-    except RecursionError:
-        raise PlaybookError(f"{file}: not readable as YAML: nested too deeply.") from None
-    except (yaml.YAMLError, ValueError) as error:  # a ValueError: bytes that are not UTF-8, dates such as 2026-02-30
-        mark = getattr(error, "problem_mark", None)
-        place = f"line {mark.line + 1}: " if mark else ""
-        problem = getattr(error, "problem", None) or str(error).splitlines()[0]
-        raise PlaybookError(f"{file}: {place}not readable as YAML: {problem}.") from None
-    return {} if content is None else content
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise PlaybookError(f"{file}: line {line}: not readable as UTF-8: {error.reason}.") from None
+    except Unreadable as error:
+        place = "" if error.line is None else f"line {error.line}: "
+        raise PlaybookError(f"{file}: {place}not readable as YAML: {error.problem}.") from None
+    if not isinstance(document.content, dict):
+        found = type(document.content).__name__
+        raise PlaybookError(f"{file}: line {document.line('')}: found {found}; a mapping of keys is needed.")
+    return document
 
 
-def _model(file: Path, model: type[M], content: Any) -> M:
-    if not isinstance(content, dict):
-        raise PlaybookError(f"{file}: found {type(content).__name__}; a mapping of keys is needed.")
+@contextmanager
+def _placed(file: Path, document: Document) -> Iterator[None]:
+    """Adds file and line to a refusal that names a key path."""
+    try:
+        yield
+    except WrongKey as wrong:
+        line = document.line(wrong.path)
+        raise PlaybookError(f"{file}: line {line}: {wrong.path or '(top level)'}: {wrong.text}") from None
+
+
+def _model(model: type[M], content: Any) -> M:
     try:
         return model.model_validate(content)
     except ValidationError as error:
-        raise PlaybookError(_explain(file, model, error)) from None
+        raise _explained(model, content, error) from None
 
 
-def _explain(file: Path, model: type[BaseModel], error: ValidationError) -> str:
+def _explained(model: type[BaseModel], content: Any, error: ValidationError) -> WrongKey:
     # A metric in a ratio may be a name or a mapping: for a mapping, that it is no name says nothing.
     found = error.errors()
     errors = [e for e in found if not (e["type"] == "string_type" and isinstance(e["input"], dict))] or found
     first = min(errors, key=lambda e: e["type"] != "extra_forbidden")
-    path = [part for place, part in enumerate(first["loc"]) if not _ours(first["loc"], place)]
-    key_path = ".".join(str(part) for part in path) or "(top level)"
+    path = _in_file(content, first["loc"], missing=first["type"] == "missing")
     more = f" ({len(errors) - 1} more after this one.)" if len(errors) > 1 else ""
     if first["type"] == "extra_forbidden":
         accepted = _keys_at(model, path[:-1])
@@ -138,13 +139,25 @@ def _explain(file: Path, model: type[BaseModel], error: ValidationError) -> str:
         text = f"{str(first['ctx']['error']).rstrip('.')}."
     else:
         text = f"found {first['input']!r}; {first['msg'][0].lower()}{first['msg'][1:]}."
-    return f"{file}: {key_path}: {text}{more}"
+    return WrongKey(".".join(path), f"{text}{more}")
 
 
-def _ours(path: tuple[int | str, ...], place: int) -> bool:
-    """Whether a part of an error's place names a branch of our models, and no key of the user's file."""
-    part = str(path[place])
-    return "[" in part or (part == "Metric" and place > 0 and path[place - 1] in Ratio.model_fields)
+def _in_file(content: Any, path: Sequence[str | int], missing: bool) -> list[str]:
+    """The parts of an error's place that are keys of the user's file; the rest name branches of our models. Of a
+    missing key the last part is one that the file should have."""
+    found: list[str] = []
+    for part in path[:-1] if missing else path:
+        if isinstance(content, dict):
+            keys = {str(key): key for key in content}
+            if str(part) not in keys:
+                continue
+            content = content[keys[str(part)]]
+        elif isinstance(content, list) and isinstance(part, int) and part < len(content):
+            content = content[part]
+        else:
+            continue
+        found.append(str(part))
+    return [*found, str(path[-1])] if missing else found
 
 
 def _keys_at(model: type[BaseModel], path: Iterable[str | int]) -> list[str]:
@@ -168,15 +181,16 @@ def _inner_model(annotation: Any) -> Any:
     return None
 
 
-def _check_settings(file: Path, settings: Settings) -> None:
+def _check_settings(settings: Settings) -> None:
     calendar = Playbook(settings, {}).calendar
     if settings.first_week and settings.first_week != calendar.week_of_day(settings.first_week):
-        raise PlaybookError(
-            f"{file}: first_week: found {settings.first_week}, which is no {settings.week_starts_on.capitalize()}; "
-            f"nearest: {calendar.week_of_day(settings.first_week)} or {calendar.next_start(settings.first_week)}."
+        raise WrongKey(
+            "first_week",
+            f"found {settings.first_week}, which is no {settings.week_starts_on.capitalize()}; "
+            f"nearest: {calendar.week_of_day(settings.first_week)} or {calendar.next_start(settings.first_week)}.",
         )
     if settings.first_week and settings.as_of and settings.first_week > settings.as_of:
-        raise PlaybookError(f"{file}: first_week: found {settings.first_week}, which is after as_of {settings.as_of}.")
+        raise WrongKey("first_week", f"found {settings.first_week}, which is after as_of {settings.as_of}.")
     for name in settings.account_attributes:
         if name in RESERVED:
-            raise PlaybookError(f"{file}: account_attributes.{name}: the name is already taken by the pipeline.")
+            raise WrongKey(f"account_attributes.{name}", "the name is already taken by the pipeline.")
