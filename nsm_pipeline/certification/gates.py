@@ -1,6 +1,7 @@
 """The gates: which expectation holds which column of which evidence frame, how severe, and in whose name.
 
-What belongs here: the list of built-in and declared gates as values. What does not: running them (`judging`).
+What belongs here: the list of built-in and declared gates as values. What does not: what a declared gate may say
+(`expectations`), running them (`judging`).
 A gate of severity `critical` withholds the weeks it fails in; a `warning` is kept in the certificate.
 """
 
@@ -9,19 +10,14 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from importlib.util import find_spec
-from pathlib import Path
 from typing import Any, Literal
 
-from nsm_pipeline.certification.evidence import EXACT, METRIC_COLUMNS, WEEK_COLUMNS
-from nsm_pipeline.errors import PlaybookError, nearest
+from nsm_pipeline.certification.evidence import EXACT
 from nsm_pipeline.playbook.models import UseCase
 
 GATES_VERSION = 2
 # Kinds whose value is a number of something: never missing, never negative.
 COUNTING = ("count", "count_distinct", "count_entities", "lifecycle")
-COLUMN_ARGUMENTS = ("column", "column_A", "column_B")
-ROW_BY_ROW = re.compile(r"expect_column_(pair_)?values_")
 ACROSS_ROWS = re.compile(r"unique|increasing|decreasing|z_score")
 Severity = Literal["critical", "warning"]
 CHECKS = {
@@ -136,33 +132,6 @@ def _values(use_case: UseCase, in_account_weeks: bool) -> list[Gate]:
         Gate("active is accounted for", adds_up, "week", *_equal("active", "new_retained_resurrected")),
         Gate("change is accounted for", adds_up, "week", *_equal("change_in_active", "gained_less_churned")),
     ]
-
-
-def check_declared(use_case: UseCase, where: str) -> None:
-    """Refuse declared gates with an unknown expectation or column before anything is computed.
-
-    Great Expectations takes seconds to import: its expectations are known by the names of its files. Raises
-    PlaybookError.
-    """
-    known = _expectations() if use_case.gates else []
-    for place, gate in enumerate(use_case.gates):
-        at = f"{where}: gates.{place}"
-        if gate.expectation not in known:
-            raise PlaybookError(f"{at}: found '{gate.expectation}'; {nearest(gate.expectation, known)}")
-        columns = WEEK_COLUMNS if gate.table in ("week", "growth") else METRIC_COLUMNS
-        for key in COLUMN_ARGUMENTS:
-            column = gate.arguments.get(key)
-            if column is not None and column not in columns:
-                raise PlaybookError(f"{at}.{gate.expectation}.{key}: found '{column}'; {nearest(str(column), columns)}")
-
-
-def _expectations() -> list[str]:
-    """Expectations over the rows of a table, which can be sorted back to their weeks."""
-    spec = find_spec("great_expectations")
-    assert spec is not None
-    assert spec.origin is not None
-    files = (Path(spec.origin).parent / "expectations" / "core").glob("expect_column_*.py")
-    return sorted(file.stem for file in files if ROW_BY_ROW.match(file.stem))
 
 
 def _declared(use_case: UseCase) -> list[Gate]:

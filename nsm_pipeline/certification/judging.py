@@ -18,7 +18,8 @@ import great_expectations as gx
 import pandas as pd
 
 from nsm_pipeline.certification.evidence import Evidence
-from nsm_pipeline.certification.gates import COLUMN_ARGUMENTS, Gate
+from nsm_pipeline.certification.expectations import COLUMN_ARGUMENTS
+from nsm_pipeline.certification.gates import Gate
 from nsm_pipeline.errors import PlaybookError, nearest
 
 logging.getLogger("great_expectations").setLevel(logging.ERROR)
@@ -98,11 +99,18 @@ def _validate(source: Any, name: str, frame: pd.DataFrame, gates: Sequence[Gate]
     failing = []
     for place, gate in enumerate(gates):
         result = by_place[place]
-        if result.exception_info and result.exception_info.get("raised_exception"):
-            message = str(result.exception_info.get("exception_message")).splitlines()[0]
-            raise PlaybookError(f"gates: '{gate.name}' cannot be judged: {message}")
-        failing.append([_plain(row) for row in result.result.get("unexpected_index_list") or ()])
+        rows = result.result.get("unexpected_index_list") or ()
+        if not result.success and not rows:
+            raise PlaybookError(f"gates: '{gate.name}' cannot be judged: {_raised(result.exception_info)}")
+        failing.append([_plain(row) for row in rows])
     return failing
+
+
+def _raised(info: dict[str, Any] | None) -> str:
+    """What went wrong inside Great Expectations, which tells it once, or once per metric it tried to compute."""
+    said = [info] if info and "exception_message" in info else (info or {}).values()
+    messages = [str(one["exception_message"]) for one in said if one.get("exception_message")]
+    return messages[0].splitlines()[0] if messages else "it names no row that fails."
 
 
 def _expectation(place: int, gate: Gate, frame: pd.DataFrame) -> Any:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
 
-from nsm_pipeline.certification.gates import check_declared
+from nsm_pipeline.certification.expectations import check_declared
 from nsm_pipeline.engines.duckdb import Engine
 from nsm_pipeline.events.inputs import EVIDENCE
 from nsm_pipeline.events.landing import load_ledger
@@ -31,9 +31,7 @@ SHORTEST = timedelta(microseconds=1)
 
 def open_playbook(home: Home, as_of: date | None = None) -> Playbook:
     """The home's playbook; `as_of` overrides the one in its settings. Raises PlaybookError."""
-    playbook = load_playbook(home.playbook)
-    for name, use_case in playbook.use_cases.items():
-        check_declared(use_case, f"{home.playbook}: use case '{name}'")
+    playbook = load_playbook(home.playbook, further=check_declared)
     if as_of is None:
         return playbook
     return replace(playbook, settings=playbook.settings.model_copy(update={"as_of": as_of}))
