@@ -1,13 +1,15 @@
 """The one family of errors that a user can cause, and the nearest-name hint that all of them share.
 
-What belongs here: `UserError` and its message helper. What does not: faults of the program, which stay
-ordinary exceptions with a traceback.
+What belongs here: `UserError`, its kinds, and the parts of their messages. What does not: faults of the
+program, which stay ordinary exceptions with a traceback.
 """
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+
+LONGEST = 1_200
 
 
 class UserError(Exception):
@@ -34,3 +36,11 @@ def nearest(found: str, accepted: Iterable[str]) -> str:
     hint = f"did you mean '{close[0]}'? " if close else ""
     listing = ", ".join(names[:12]) + (", …" if len(names) > 12 else "")
     return f"{hint}Accepted: {listing or 'none declared'}."
+
+
+def printable(text: str) -> str:
+    """Text from a file as one readable paragraph: control characters written out, the middle of very long text left
+    out. What stands in a playbook must not steer the terminal that shows it."""
+    if len(text) > LONGEST:
+        text = f"{text[: LONGEST // 2]} … {text[-LONGEST // 2 :]}"
+    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)

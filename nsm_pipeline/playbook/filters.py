@@ -7,17 +7,29 @@ What belongs here: reading, checking and naming a filter. What does not: turning
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date
 
 import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
 from nsm_pipeline.errors import nearest
+from nsm_pipeline.playbook.literals import fits as fits
+from nsm_pipeline.playbook.literals import literal as literal
+from nsm_pipeline.playbook.normal_form import connectives, normal_form
 
 COMPARISONS = (exp.EQ, exp.NEQ, exp.LT, exp.LTE, exp.GT, exp.GTE)
+# What a node of a checked tree may say. Whatever else a parser puts there, now or in a later version, is refused.
+PARTS: Mapping[type[exp.Expression], tuple[str, ...]] = {
+    **dict.fromkeys((*COMPARISONS, exp.And, exp.Or, exp.Is, exp.Like), ("this", "expression")),
+    **dict.fromkeys((exp.Paren, exp.Not, exp.Neg, exp.Column, exp.Boolean), ("this",)),
+    exp.Identifier: ("this", "quoted"),
+    exp.Literal: ("this", "is_string"),
+    exp.In: ("this", "expressions"),
+    exp.Between: ("this", "low", "high"),
+}
 NUMERIC = {"integer", "number"}
 LARGEST = 100
+LONGEST = 10_000
 
 
 class FilterError(ValueError):
@@ -30,6 +42,10 @@ def parse(text: str, columns: Mapping[str, str]) -> exp.Expression:
     Raises FilterError for anything but comparisons, and/or/not, in, between, like and is null over
     declared columns and literals of a fitting type.
     """
+    if len(text) > LONGEST:
+        raise FilterError(f"found {len(text):,} characters; at most {LONGEST:,} are accepted")
+    if "\0" in text:
+        raise FilterError("found the character U+0000, which no database's text can hold")
     try:
         statements = sqlglot.parse(text, dialect="duckdb")
     except SqlglotError as error:
@@ -41,9 +57,22 @@ def parse(text: str, columns: Mapping[str, str]) -> exp.Expression:
         raise FilterError(f"found '{text}'; one boolean expression is accepted")
     if sum(1 for _ in tree.find_all(exp.And, exp.Or, exp.Not, exp.Paren)) > LARGEST:
         raise FilterError(f"found more than {LARGEST} and, or, not and brackets; nested too deeply")
+    tree = tree.transform(_without_negate)
     if _boolean(tree, columns) != "boolean":
         raise FilterError(f"found '{text}', which is not a yes-or-no expression")
+    for node in tree.walk():
+        if any(value for key, value in node.args.items() if key not in PARTS.get(type(node), ())):
+            raise FilterError(f"found '{node.sql()}', which says more than this language has words for")
+    if connectives(normal_form(tree)) > LARGEST:  # measures keep a filter in its normal form, and read that again
+        raise FilterError(f"found more than {LARGEST} and, or, not and brackets, written out without BETWEEN")
     return tree
+
+
+def _without_negate(node: exp.Expression) -> exp.Expression:
+    """`x NOT LIKE y` as `NOT x LIKE y`: the parser makes a mark in the node of it, which is easily overlooked."""
+    if not isinstance(node, exp.Like) or not node.args.get("negate"):
+        return node
+    return exp.Not(this=exp.Like(this=node.this, expression=node.expression))
 
 
 def used_columns(tree: exp.Expression) -> frozenset[str]:
@@ -52,8 +81,8 @@ def used_columns(tree: exp.Expression) -> frozenset[str]:
 
 
 def canonical(tree: exp.Expression) -> str:
-    """One spelling per meaning of white space and letter case of keywords, for fingerprints and documentation."""
-    return str(tree.sql(dialect="duckdb", comments=False))
+    """A checked filter in its normal form: one spelling for many of equal meaning, for fingerprints."""
+    return str(normal_form(tree))
 
 
 def _boolean(node: exp.Expression, columns: Mapping[str, str]) -> str:
@@ -128,43 +157,6 @@ def _column(node: exp.Expression, columns: Mapping[str, str]) -> str:
     return columns[node.name]
 
 
-def literal(node: exp.Expression) -> str | float | int | bool | None:
-    """The Python value of a literal node, None where it is not one."""
-    if isinstance(node, exp.Paren):
-        return literal(node.this)
-    if isinstance(node, exp.Neg):
-        inner = literal(node.this)
-        return -inner if isinstance(inner, int | float) and not isinstance(inner, bool) else None
-    if isinstance(node, exp.Boolean):
-        return bool(node.this)
-    if isinstance(node, exp.Literal):
-        if node.is_string:
-            return str(node.this)
-        text = str(node.this)
-        return float(text) if len(text) > 30 or any(mark in text for mark in ".eE") else int(text)
-    return None
-
-
 def _fits(kind: str, node: exp.Expression, where: exp.Expression) -> None:
     if not fits(kind, literal(node)):
         raise FilterError(f"found '{where.sql()}', where a {kind} literal is needed and '{node.sql()}' stands")
-
-
-def fits(kind: str, value: object) -> bool:
-    """Whether a value is one of a type: text, a 64-bit number, a yes-or-no or a date written as YYYY-MM-DD."""
-    if kind == "string":
-        return isinstance(value, str)
-    if kind == "boolean":
-        return isinstance(value, bool)
-    if kind == "date":
-        return isinstance(value, str) and _is_date(value)
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    return number and abs(float(str(value))) < 2.0**63
-
-
-def _is_date(value: str) -> bool:
-    try:
-        date.fromisoformat(value)
-    except ValueError:
-        return False
-    return True

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from nsm_pipeline.errors import PlaybookError, WrongKey, nearest
+from nsm_pipeline.errors import PlaybookError, WrongKey, nearest, printable
 from nsm_pipeline.playbook.checking import Checker
 from nsm_pipeline.playbook.models import UseCase
 from nsm_pipeline.playbook.places import Document, Unreadable, read
@@ -96,7 +96,7 @@ def _read(file: Path) -> Document:
         raise PlaybookError(f"{file}: line {line}: not readable as UTF-8: {error.reason}.") from None
     except Unreadable as error:
         place = "" if error.line is None else f"line {error.line}: "
-        raise PlaybookError(f"{file}: {place}not readable as YAML: {error.problem}.") from None
+        raise PlaybookError(f"{file}: {place}not readable as YAML: {printable(error.problem)}.") from None
     if not isinstance(document.content, dict):
         found = type(document.content).__name__
         raise PlaybookError(f"{file}: line {document.line('')}: found {found}; a mapping of keys is needed.")
@@ -110,7 +110,8 @@ def _placed(file: Path, document: Document) -> Iterator[None]:
         yield
     except WrongKey as wrong:
         line = document.line(wrong.path)
-        raise PlaybookError(f"{file}: line {line}: {wrong.path or '(top level)'}: {wrong.text}") from None
+        path = printable(wrong.path) or "(top level)"
+        raise PlaybookError(f"{file}: line {line}: {path}: {printable(wrong.text)}") from None
 
 
 def _model(model: type[M], content: Any) -> M:
