@@ -128,6 +128,23 @@ def query(
     print_query(_home(home), _day(as_of), sql, format)
 
 
+@app.command()
+def schema(
+    kind: Annotated[str | None, typer.Argument(help="use_case or settings: print that one.")] = None,
+    home: HomeOption = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Folder to write both to.", show_default="HOME/playbook/.schema")
+    ] = None,
+) -> None:
+    """Write JSON Schemas of use case files and settings.yaml, with which an editor completes and checks them."""
+    from nsm_pipeline.cli.schemas import print_schema, write_to
+
+    if kind is None:
+        write_to(out or _home(home).playbook / ".schema")
+    else:
+        print_schema(kind)
+
+
 @app.command(hidden=True)
 def expected(home: HomeOption = None) -> None:
     """For `make run`: succeed where only weeks are withheld that the sample broke on purpose, and say why."""

@@ -9,7 +9,9 @@ from __future__ import annotations
 from datetime import date
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, GetJsonSchemaHandler, model_validator
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 from nsm_pipeline.playbook.metric_models import Metric
 from nsm_pipeline.playbook.words import Model, Name, Names, PropertyType, Scalar, Share
@@ -19,42 +21,66 @@ Dimension = Literal["breadth", "depth", "frequency", "efficiency"]
 
 class Owner(Model):
     name: str
+    """Who answers for it: a group or a person."""
     contact: str | None = None
+    """Where to reach them, such as a channel."""
 
 
 class Property(Model):
     """A declared property of a canonical event; `missing` lists values that mean "not measured"."""
 
     type: PropertyType
+    """What its values are."""
     description: str = ""
+    """What it says, in one sentence."""
     unit: str | None = None
+    """What a number is measured in, such as s or EUR."""
     one_of: tuple[Scalar, ...] | None = None
+    """Values that are accepted; another one counts as invalid."""
     minimum: float | None = None
+    """The smallest valid value."""
     maximum: float | None = None
+    """The largest valid value."""
     missing: tuple[Scalar, ...] = ()
+    """Values that mean "not measured", such as -1."""
     required: bool = False
+    """Whether every event must have it."""
 
 
 class PropertyMapping(Model):
     """How a source writes a property: another name, and a factor between its unit and the canonical one."""
 
     source: str = Field(alias="from", min_length=1)
+    """The name as sent."""
     divide_by: float | None = Field(default=None, gt=0)
+    """What the sent number is divided by, such as 1000 for ms to s."""
     multiply_by: float | None = Field(default=None, gt=0)
+    """What the sent number is multiplied by."""
 
 
 def _mapping(value: object) -> object:
     return {"from": value} if isinstance(value, str) else value
 
 
+MappingWord = Annotated[
+    PropertyMapping,
+    BeforeValidator(_mapping, json_schema_input_type=Annotated[str, Field(min_length=1)] | PropertyMapping),
+]
+
+
 class Source(Model):
     """One way an event has been sent: name as sent, from when (inclusive) until when (exclusive)."""
 
     name: str = Field(min_length=1)
+    """The event name as sent."""
     since: date | None = None
+    """The first day on which this name means the event."""
     until: date | None = None
+    """The first day on which it no longer does."""
     preferred: bool = False
-    properties: dict[Name, Annotated[PropertyMapping, BeforeValidator(_mapping)]] = Field(default_factory=dict)
+    """Whether its copy wins while two sources send the same fact."""
+    properties: dict[Name, MappingWord] = Field(default_factory=dict)
+    """How the source spells properties: canonical name to name as sent, or to name and factor."""
 
     @model_validator(mode="after")
     def _ordered(self) -> Source:
@@ -67,43 +93,66 @@ class Event(Model):
     """A canonical event: what metrics know. `same` names the properties that identify one fact sent twice."""
 
     description: str = ""
+    """What has happened when it is sent."""
     properties: dict[Name, Property] = Field(default_factory=dict)
+    """Properties that metrics and filters may use, by name."""
     sources: tuple[Source, ...] = Field(min_length=1)
+    """How it has been sent over time."""
     same: tuple[str, ...] = ()
+    """What identifies one fact that two sources send: account_id, user_id, properties.<name>."""
 
 
 class Target(Model):
     growth_per_week: Share = 0.07
+    """Growth aimed at, per week."""
 
 
 class NorthStar(Model):
     metric: Name
+    """The metric that is the North Star."""
     target: Target = Target()
+    """What is aimed at."""
 
 
 class Work(Model):
     title: str
+    """What is being done."""
     url: str | None = None
+    """Where to read more."""
     since: date | None = None
+    """The day on which it started."""
 
 
 class Input(Model):
     metric: Name
+    """The metric that is the input."""
     dimension: Dimension
+    """Breadth (how many), depth (how much), frequency (how often) or efficiency (how well)."""
     level: int = Field(default=1, ge=1, le=3)
+    """1 drives the North Star itself, 2 an input of level 1, 3 one of level 2."""
     drives: Name | None = None
+    """The metric that it moves."""
     relation: Literal["formula", "hypothesis"] = "hypothesis"
+    """Whether it moves it by arithmetic or as a belief yet to be shown."""
     owner: str = ""
+    """The team that moves it."""
     work: tuple[Work, ...] = ()
+    """What the team does to move it."""
 
 
 class CounterMetric(Model):
     metric: Name
+    """The metric that is watched."""
     protects: Name
+    """The metric that could be bought at its expense."""
     risk: str
+    """How that could be gamed, in one sentence."""
     better: Literal["higher", "lower"] = "lower"
+    """Which direction is good."""
     warn: Share | None = None
+    """From here on it is worth a look."""
     breach: Share | None = None
+    """From here on it is broken."""
 
 
 class Tolerances(Model):
@@ -111,87 +160,145 @@ class Tolerances(Model):
     8 complete weeks, which a week is held to once 4 of them exist."""
 
     quarantined: Share = Field(default=0.02, ge=0, le=1)
+    """Share of rows that could not be read."""
     duplicate: Share = Field(default=0.10, ge=0, le=1)
+    """Share of rows that were copies."""
     late: Share = Field(default=0.50, ge=0, le=1)
+    """Share of rows received later than late_after_days."""
     unmapped: Share = Field(default=0.05, ge=0, le=1)
+    """Share of rows whose name no use case knows."""
     missing: Share = Field(default=0.02, ge=0, le=1)
+    """Share of events without a required property."""
     invalid: Share = Field(default=0.02, ge=0, le=1)
+    """Share of values outside what a property accepts."""
     volume_low: Share = Field(default=0.5, ge=0)
+    """The least share of the usual volume."""
     volume_high: Share = Field(default=3.0, gt=0)
+    """The most times the usual volume."""
 
 
 class Gate(Model):
     """A declared gate: a table, optionally one metric, and one Great Expectations expectation with its arguments."""
 
     table: Literal["north_star", "inputs", "counter_metrics", "growth", "week"]
+    """The table whose rows are held to it."""
     metric: Name | None = None
+    """Only this metric's rows."""
     severity: Literal["critical", "warning"] = "critical"
+    """critical withholds a week, warning is noted."""
     expectation: str
+    """The name of the expectation, which is the key itself in a file."""
     arguments: dict[str, Any]
+    """Its arguments, which stand below that key in a file."""
 
     @model_validator(mode="before")
     @classmethod
     def _spelled(cls, value: Any) -> Any:
-        if not isinstance(value, dict) or "expectation" in value:
+        if not isinstance(value, dict):
             return value
         names = [key for key in value if str(key).startswith("expect_")]
-        if len(names) != 1:
+        if len(names) != 1 or {"expectation", "arguments"} & value.keys():
             raise ValueError("a gate names exactly one expectation, as `expect_…: {column: …}`")
         rest = {key: item for key, item in value.items() if key != names[0]}
         return {**rest, "expectation": names[0], "arguments": value[names[0]] or {}}
 
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        """As a gate is spelled in a file: the expectation is a key, its arguments are what stands below it."""
+        schema = handler.resolve_ref_schema(handler(core))
+        arguments = {"description": "An expectation with its arguments.", "type": ["object", "null"]}
+        keys = {key: value for key, value in schema["properties"].items() if key in ("table", "metric", "severity")}
+        schema.update(properties=keys, patternProperties={"^expect_": arguments}, required=["table"], minProperties=2)
+        return schema
+
 
 class Annotation(Model):
     week: date
+    """The first day of the week it is about."""
     text: str
+    """What happened."""
 
 
 class Activity(Model):
     """What makes an account active in a week: an event of these that passes the filter."""
 
     of: Names | None = None
+    """Events that make an account active."""
     where: str | None = None
+    """Which of those events do: a filter."""
 
 
 def _activity(value: object) -> object:
     return {"of": value} if isinstance(value, str | list) else value or {}
 
 
+ActivityWord = Annotated[Activity, BeforeValidator(_activity, json_schema_input_type=Names | Activity)]
+
+
 class Checklist(Model):
     """The seven criteria of a good North Star, each with the group's answer."""
 
     expresses_customer_value: str = ""
+    """Why a rise means that customers got more value."""
     represents_vision_and_strategy: str = ""
+    """Why it stands for the vision."""
     leading_indicator: str = ""
+    """What it comes before."""
     actionable: str = ""
+    """What a team can do to move it."""
     understandable: str = ""
+    """It in one sentence that anybody understands."""
     measurable: str = ""
+    """What it is measured with."""
     not_vanity: str = ""
+    """Why it cannot rise while nobody is better off."""
 
 
 class UseCase(Model):
     use_case: Name
+    """Its name in tables, paths and commands."""
     title: str
+    """Its name for people."""
     status: Literal["proposed", "agreed", "deprecated"] = "agreed"
+    """proposed is computed but never certified; deprecated goes on until it is removed."""
     owner: Owner
+    """Who answers for the definition."""
     review_by: date | None = None
+    """The day by which the group looks at it again."""
     game: Literal["attention", "transaction", "productivity"] | None = None
+    """What the product competes for: attention, transactions or productivity."""
     vision: str = ""
+    """What will be true when the product has succeeded."""
     value_moment: str = ""
+    """The moment in which a customer gets the value."""
     events: dict[Name, Event] = Field(min_length=1)
-    activity: Annotated[Activity, BeforeValidator(_activity)] = Activity()
+    """Canonical events, by name."""
+    activity: ActivityWord = Activity()
+    """What makes an account active in a week; every event of the use case where nothing is said."""
     metrics: dict[Name, Metric] = Field(min_length=1)
+    """Metrics, by name."""
     north_star: NorthStar
+    """The one metric that says how much value customers got."""
     inputs: tuple[Input, ...] = ()
+    """What moves the North Star."""
     counter_metrics: tuple[CounterMetric, ...] = ()
+    """What must not get worse meanwhile."""
     slices: tuple[Name, ...] = ()
+    """Account attributes by which metrics are sliced."""
     tolerances: Tolerances = Tolerances()
+    """How much the built-in gates put up with."""
     gates: tuple[Gate, ...] = ()
+    """Further gates, as expectations."""
     annotations: tuple[Annotation, ...] = ()
+    """What happened in which week, shown beside the series."""
     checklist: Checklist = Checklist()
+    """Why this is a good North Star, by criterion."""
     outcomes: tuple[Name, ...] = ()
+    """Metrics that the North Star is supposed to lead."""
     formula: str | None = None
+    """How the North Star comes about: metric = arithmetic over metrics."""
     without: dict[Dimension, str] = Field(default_factory=dict)
+    """Dimensions without an input, each with the reason."""
 
     @property
     def active_events(self) -> tuple[str, ...]:

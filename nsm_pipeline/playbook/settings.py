@@ -25,16 +25,27 @@ class Engine(Model):
     """What DuckDB may use; without a directory it spills inside the home."""
 
     memory_limit: str = Field(default="512MB", pattern=r"^\d+(\.\d+)? ?(MB|GB|MiB|GiB)$")
+    """Memory of each connection, such as 512MB or 2GB."""
     threads: int = Field(default=2, ge=1, le=256)
+    """How many weeks are built at a time."""
     temp_directory: str | None = None
+    """Where it spills what does not fit into memory."""
 
 
 class Settings(Model):
     company: str = "Our company"
+    """Its name, shown in titles."""
     time_zone: Annotated[str, AfterValidator(_zone)] = "UTC"
+    """The IANA time zone in whose midnight weeks start, such as Europe/Berlin."""
     week_starts_on: Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"] = "monday"
+    """The first day of a week."""
     first_week: date | None = None
+    """The first day of the first week; without it, that of the first landed row."""
     as_of: date | None = None
+    """A day that stands for today, for historic homes and tests."""
     late_after_days: int = Field(default=7, ge=1)
+    """An event received later than this counts as late."""
     account_attributes: dict[Name, PropertyType] = Field(default_factory=dict)
+    """Further columns of account snapshots, by name, with their types."""
     engine: Engine = Engine()
+    """What DuckDB may use."""

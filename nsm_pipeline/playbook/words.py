@@ -10,7 +10,7 @@ import re
 from datetime import timedelta
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 ATTRIBUTES = {"plan": "string", "segment": "string", "seats": "integer", "created_on": "date"}
@@ -19,6 +19,7 @@ RESERVED = {
     "events", "all",
 }  # fmt: skip
 LONGEST_WEEKS = 104
+PERCENTAGE = re.compile(r"\s*(-?\d+(?:\.\d+)?)\s*%\s*")
 WINDOW = re.compile(r"\s*(\d{1,3})\s*(week|weeks|day|days)\s*")
 WITHIN = re.compile(r"\s*(\d{1,4})\s*(week|weeks|day|days|hour|hours)\s*")
 HAVING = re.compile(
@@ -28,7 +29,8 @@ HAVING = re.compile(
 
 
 class Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    # The text below a key is its description in the JSON Schema that editors show.
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, use_attribute_docstrings=True)
 
 
 def _name(value: str) -> str:
@@ -38,7 +40,7 @@ def _name(value: str) -> str:
 
 
 def _share(value: object) -> object:
-    if isinstance(value, str) and (match := re.fullmatch(r"\s*(-?\d+(?:\.\d+)?)\s*%\s*", value)):
+    if isinstance(value, str) and (match := PERCENTAGE.fullmatch(value)):
         return float(match[1]) / 100
     return value
 
@@ -48,9 +50,21 @@ def as_list(value: object) -> object:
     return [value] if isinstance(value, str) else value
 
 
-Name = Annotated[str, AfterValidator(_name)]
-Share = Annotated[float, BeforeValidator(_share)]
-Names = Annotated[tuple[Name, ...], BeforeValidator(as_list), Field(min_length=1)]
+def spelled(form: re.Pattern[str], *examples: str) -> object:
+    """Text of a form, for the JSON Schema of a key whose value is read from text. JSON Schema names no groups."""
+    pattern = re.sub(r"\?P<\w+>", "", form.pattern)
+    return Annotated[str, WithJsonSchema({"type": "string", "pattern": f"^{pattern}$", "examples": list(examples)})]
+
+
+Name = Annotated[
+    str, AfterValidator(_name), WithJsonSchema({"type": "string", "pattern": f"^{NAME.pattern}$", "title": "Name"})
+]
+Share = Annotated[float, BeforeValidator(_share, json_schema_input_type=float | spelled(PERCENTAGE, "7%"))]
+Names = Annotated[
+    tuple[Name, ...],
+    BeforeValidator(as_list, json_schema_input_type=Name | Annotated[tuple[Name, ...], Field(min_length=1)]),
+    Field(min_length=1),
+]
 Scalar = str | bool | int | float
 PropertyType = Literal["string", "integer", "number", "boolean"]
 
@@ -127,6 +141,14 @@ def _having(value: Any) -> Any:
     )
 
 
-WindowWord = Annotated[Window, BeforeValidator(_window)]
-WithinWord = Annotated[Within, BeforeValidator(_within)]
-HavingWord = Annotated[Having, BeforeValidator(_having)]
+WindowWord = Annotated[Window, BeforeValidator(_window, json_schema_input_type=spelled(WINDOW, "4 weeks", "28 days"))]
+WithinWord = Annotated[
+    Within, BeforeValidator(_within, json_schema_input_type=spelled(WITHIN, "7 days", "2 weeks", "12 hours"))
+]
+HavingWord = Annotated[
+    Having,
+    BeforeValidator(
+        _having,
+        json_schema_input_type=spelled(HAVING, "> 40", ">= 40 per seat", "distinct user > 3", "sum amount >= 100"),
+    ),
+]
