@@ -55,9 +55,9 @@ class ActiveSource:
     until: datetime | None
     sent: int
 
-    def key(self) -> tuple[object, ...]:
-        properties = {name: mapping.model_dump() for name, mapping in self.source.properties.items()}
-        return (self.event, self.source.name, self.rank, str(self.since), str(self.until), properties)
+    def key(self, rank: int) -> tuple[object, ...]:
+        properties = {name: mapping.model_dump() for name, mapping in sorted(self.source.properties.items())}
+        return (self.event, self.source.name, rank, str(self.since), str(self.until), properties)
 
     def matches(self, landed: ir.Table) -> ir.BooleanValue:
         condition = landed.sent == self.sent
@@ -79,8 +79,8 @@ class Mapping:
         """What decides the outcome, as plain data: equal for two weeks exactly where the mapping is."""
         events = {source.event for source in self.sources}
         return {
-            "sources": sorted((source.key() for source in self.sources), key=str),
-            "same": {name: self.use_case.events[name].same for name in sorted(self.reconciled())},
+            "sources": sorted((source.key(self._place(source)) for source in self.sources), key=str),
+            "same": {name: sorted(set(self.use_case.events[name].same)) for name in sorted(self.reconciled())},
             "properties": {
                 name: {
                     key: (declared.type, sorted(map(str, declared.missing)))
@@ -90,6 +90,13 @@ class Mapping:
             },
             "columns": declared_properties(self.use_case),
         }
+
+    def _place(self, source: ActiveSource) -> int:
+        """A source's place among those of its event that are in force, where copies of them can meet; else it has none,
+        and the order in which sources are listed means nothing."""
+        if source.event not in self.reconciled():
+            return 0
+        return sorted(one.rank for one in self.sources if one.event == source.event).index(source.rank)
 
     def reconciled(self) -> list[str]:
         """Events of which copies from several sources can meet in this week."""

@@ -159,7 +159,7 @@ class UseCasePlan:
     def _canonical(self, *wheres: str | None) -> str:
         """Filters that all must hold, as one in canonical spelling."""
         given = [where for where in wheres if where is not None]
-        text = " AND ".join(f"({where})" for where in given) if len(given) > 1 else "".join(given)
+        text = " AND ".join(f"({where}\n)" for where in given) if len(given) > 1 else "".join(given)
         return canonical(parse(text, self.columns())) if text else ""
 
     def _scope(self, metric: Metric, events: Iterable[str], *wheres: str | None) -> Scope:
