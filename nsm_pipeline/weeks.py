@@ -48,6 +48,10 @@ class Calendar:
         midnight = datetime.combine(self.as_of + timedelta(days=1), time(), self.tz)
         return midnight.astimezone(UTC) - timedelta(microseconds=1)
 
+    def today(self) -> date:
+        """The present local day."""
+        return self.now().astimezone(self.tz).date()
+
     def week_of(self, instant: datetime) -> date:
         """First day of the week that holds an instant."""
         return self.week_of_day(instant.astimezone(self.tz).date())

@@ -116,6 +116,29 @@ def status(
 
 
 @app.command()
+def lint(
+    home: HomeOption = None,
+    as_of: AsOfOption = None,
+    playbook: Annotated[
+        Path | None, typer.Option("--playbook", help="A folder of definitions, linted by itself, without data.")
+    ] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Warnings fail too.")] = False,
+    json: JsonOption = False,
+    rules: Annotated[bool, typer.Option("--rules", help="Print the table of all rules, as Markdown.")] = False,
+) -> None:
+    """Grade every use case on the seven criteria of a good North Star, and say what to mend. 3: an error was found."""
+    from nsm_pipeline.cli.linting import lint_folder, lint_home, print_rules
+
+    if rules:
+        return print_rules()
+    if playbook is not None:
+        if home is not None:
+            raise UserError("--playbook: definitions are linted by themselves; leave out --home, or leave out this.")
+        raise typer.Exit(lint_folder(playbook, _day(as_of), strict=strict, as_json=json))
+    raise typer.Exit(lint_home(_home(home), _day(as_of), strict=strict, as_json=json))
+
+
+@app.command()
 def query(
     sql: Annotated[str, typer.Argument(help="One SELECT statement.")],
     home: HomeOption = None,

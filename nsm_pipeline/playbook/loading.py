@@ -79,6 +79,12 @@ def _settings(file: Path) -> Settings:
     return settings
 
 
+def defining_files(folder: Path, packaged: Path = PACKAGED) -> dict[str, Path]:
+    """Per use case the file that defines it, of a folder that loads."""
+    files = _use_case_files(folder) or _use_case_files(packaged)
+    return {str(_read(file).content["use_case"]): file for file in files}
+
+
 def _use_case_files(folder: Path) -> list[Path]:
     if not folder.is_dir():
         return []

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
+from pathlib import Path
 
 from nsm_pipeline.certification.expectations import check_declared
 from nsm_pipeline.engines.duckdb import Engine
@@ -31,7 +32,12 @@ SHORTEST = timedelta(microseconds=1)
 
 def open_playbook(home: Home, as_of: date | None = None) -> Playbook:
     """The home's playbook; `as_of` overrides the one in its settings. Raises PlaybookError."""
-    playbook = load_playbook(home.playbook, further=check_declared)
+    return open_folder(home.playbook, as_of)
+
+
+def open_folder(folder: Path, as_of: date | None = None) -> Playbook:
+    """The playbook in a folder, as of a home."""
+    playbook = load_playbook(folder, further=check_declared)
     if as_of is None:
         return playbook
     return replace(playbook, settings=playbook.settings.model_copy(update={"as_of": as_of}))

@@ -1,0 +1,211 @@
+"""A use case's report card: the seven criteria, each with its grade, the group's answer and the evidence.
+
+What belongs here: the evidence in words, the grade that follows from findings. What does not: the findings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+
+from nsm_pipeline.linting.data_rules import breached
+from nsm_pipeline.linting.findings import CRITERIA, Case, Finding, Grade, shown
+from nsm_pipeline.linting.leading import FEWEST, Lead, leads
+from nsm_pipeline.linting.reach import metric_events
+from nsm_pipeline.linting.role_rules import DIMENSIONS
+from nsm_pipeline.playbook.models import CounterMetric
+
+
+@dataclass(frozen=True)
+class Mark:
+    """One criterion: grade, the group's answer ("" where there is none), evidence, and the findings that lowered it."""
+
+    criterion: str
+    grade: Grade
+    answer: str
+    evidence: tuple[str, ...]
+    because: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class ReportCard:
+    use_case: str
+    title: str
+    status: str
+    owner: str
+    north_star: str
+    marks: tuple[Mark, ...]
+    findings: tuple[Finding, ...]
+    outcomes: dict[str, list[Lead]] = field(default_factory=dict)
+
+
+def report_card(case: Case, findings: Sequence[Finding]) -> ReportCard:
+    """A use case's grades from its findings: an error fails a criterion, a warning lowers it, a note does not."""
+    use_case = case.use_case
+    outcomes = outcome_leads(case)
+    marks = []
+    for criterion in CRITERIA:
+        mine = [one for one in findings if one.criterion == criterion]
+        evidence = EVIDENCE[criterion](case) + (_leading(case, outcomes) if criterion == "leading_indicator" else [])
+        marks.append(
+            Mark(
+                criterion,
+                grade_of(mine),
+                getattr(use_case.checklist, criterion).strip(),
+                tuple(evidence),
+                tuple(dict.fromkeys(one.rule for one in mine if one.severity != "note")),
+            )
+        )
+    return ReportCard(
+        use_case.use_case,
+        use_case.title,
+        use_case.status,
+        use_case.owner.name,
+        use_case.north_star.metric,
+        tuple(marks),
+        tuple(findings),
+        outcomes,
+    )
+
+
+def grade_of(findings: Iterable[Finding]) -> Grade:
+    severities = {one.severity for one in findings}
+    return "fail" if "error" in severities else "warn" if "warning" in severities else "pass"
+
+
+def outcome_leads(case: Case) -> dict[str, list[Lead]]:
+    """Per outcome with values: whether it changes for the better after the North Star has."""
+    if case.seen is None:
+        return {}
+    name, values = case.use_case.north_star.metric, case.seen.values
+    found = {}
+    for outcome in case.use_case.outcomes:
+        if outcome != name and values.get(outcome):
+            north_star, later = (_for_the_better(case, one) for one in (name, outcome))
+            found[outcome] = leads(north_star, later)
+    return found
+
+
+def _for_the_better(case: Case, name: str) -> dict[date, float]:
+    """A metric's values, turned round where lower is better."""
+    values = case.seen.values.get(name, {}) if case.seen else {}
+    sign = 1 if case.use_case.metrics[name].better == "higher" else -1
+    return {week: sign * value for week, value in values.items()}
+
+
+def _value(case: Case) -> list[str]:
+    moment = case.use_case.value_moment.strip()
+    return [f"value moment: {moment}"] if moment else []
+
+
+def _vision(case: Case) -> list[str]:
+    found = [f"vision: {case.use_case.vision.strip()}"] if case.use_case.vision.strip() else []
+    return [*found, f"game: {case.use_case.game}"] if case.use_case.game else found
+
+
+def _leading(case: Case, outcomes: dict[str, list[Lead]]) -> list[str]:
+    said = []
+    for name in case.use_case.outcomes:
+        if name in outcomes:
+            said += [f"outcome {name}: {lead_in_words(lead)}" for lead in _telling(outcomes[name])]
+        else:
+            said.append(f"outcome {name}: no data")
+    return said or ["no outcome declared"]
+
+
+def _telling(found: list[Lead]) -> list[Lead]:
+    """The lag with the strongest correlation; where none has one, the shortest."""
+    known = [lead for lead in found if lead.correlation is not None]
+    return [max(known, key=lambda lead: lead.correlation or 0.0)] if known else found[:1]
+
+
+def lead_in_words(lead: Lead) -> str:
+    if lead.n < FEWEST:
+        return f"too early to say ({lead.n} pairs of weeks; {FEWEST} are needed)"
+    if lead.correlation is None:
+        return f"one of the two never changes ({lead.n} pairs of weeks)"
+    verdict = "goes along" if lead.goes_along else "no clear link"
+    return (
+        f"{verdict} {lead.lag} week{'s' if lead.lag > 1 else ''} later (rank correlation of changes "
+        f"{lead.correlation:+.2f}, {lead.low:+.2f} to {lead.high:+.2f}, n = {lead.n})"
+    )
+
+
+def _actionable(case: Case) -> list[str]:
+    inputs = case.use_case.inputs
+    owned = sum(bool(item.owner.strip()) for item in inputs)
+    working = sum(bool(item.work) for item in inputs)
+    said = [f"{len(inputs)} inputs, {owned} with an owner" + (f", {working} with work under way" if working else "")]
+    for dimension in DIMENSIONS:
+        names = [item.metric for item in inputs if item.dimension == dimension]
+        reason = case.use_case.without.get(dimension, "").strip()
+        said.append(f"{dimension}: {', '.join(names) or (f'none, because {reason}' if reason else 'none')}")
+    return said
+
+
+def _understandable(case: Case) -> list[str]:
+    name = case.use_case.north_star.metric
+    metric = case.use_case.metrics[name]
+    title = f"{metric.title or name}" + (f", in {metric.unit}" if metric.unit else "")
+    return [title, *([metric.description] if metric.description else [])]
+
+
+def _measurable(case: Case) -> list[str]:
+    if case.seen is None:
+        return ["no data looked at"]
+    said = []
+    for name in metric_events(case.use_case, case.use_case.north_star.metric):
+        seen = case.seen.events.get(name)
+        if seen is None:
+            said.append(f"{name}: not counted yet; nsm run does")
+        elif not seen.rows:
+            said.append(f"{name}: never seen")
+        else:
+            said.append(
+                f"{name}: {seen.rows:,} events, weeks {seen.first_week} to {seen.last_week}{_present(case, name)}"
+            )
+    come = sum(seen.rows > 0 for seen in case.seen.events.values())
+    return [*said, f"{come} of {len(case.use_case.events)} declared events seen"]
+
+
+def _present(case: Case, name: str) -> str:
+    """The least present required property of an event, as the end of a sentence."""
+    assert case.seen is not None
+    seen = case.seen.events[name]
+    required = [key for key, declared in case.use_case.events[name].properties.items() if declared.required]
+    shares = {key: 1 - seen.missing_lately.get(key, 0) / seen.rows_lately for key in required if seen.rows_lately}
+    if not shares:
+        return ""
+    least = min(shares, key=shares.__getitem__)
+    if shares[least] == 1:
+        return "; required properties always there lately"
+    return f"; required properties there lately: {least} in {shares[least]:.1%}, the others in more"
+
+
+def _not_vanity(case: Case) -> list[str]:
+    name = case.use_case.north_star.metric
+    counters = [counter for counter in case.use_case.counter_metrics if counter.protects == name]
+    return [_counter(case, counter) for counter in counters] or ["no counter-metric"]
+
+
+def _counter(case: Case, counter: CounterMetric) -> str:
+    unit = case.use_case.metrics[counter.metric].unit
+    warn = f"warn {shown(counter.warn, unit)}" if counter.warn is not None else ""
+    breach = f"breach {shown(counter.breach, unit)}" if counter.breach is not None else ""
+    thresholds = ", ".join(part for part in (warn, breach) if part) or "no threshold"
+    values = list((case.seen.values.get(counter.metric, {}) if case.seen else {}).values())
+    beyond = sum(breached(counter, value) for value in values)
+    seen = f"; beyond breach in {beyond} of {len(values)} weeks" if values and counter.breach is not None else ""
+    return f"guarded by {counter.metric} ({thresholds}){seen}"
+
+
+EVIDENCE: dict[str, Callable[[Case], list[str]]] = {
+    "expresses_customer_value": _value,
+    "represents_vision_and_strategy": _vision,
+    "leading_indicator": lambda _: [],
+    "actionable": _actionable,
+    "understandable": _understandable,
+    "measurable": _measurable,
+    "not_vanity": _not_vanity,
+}
