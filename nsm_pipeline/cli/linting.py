@@ -22,9 +22,9 @@ from nsm_pipeline.errors import UserError
 from nsm_pipeline.home import Home
 from nsm_pipeline.linting.findings import CRITERIA, SEVERITIES, Finding, Grade, Severity
 from nsm_pipeline.linting.grading import Mark, ReportCard
-from nsm_pipeline.linting.report import Locate, Report, document, lint
+from nsm_pipeline.linting.report import Locate, Place, Report, document, lint
 from nsm_pipeline.linting.rules import rules_table
-from nsm_pipeline.playbook.loading import defining_files
+from nsm_pipeline.playbook.loading import defining_documents
 from nsm_pipeline.steps.opening import Open, open_folder, open_playbook
 from nsm_pipeline.steps.sightings import sightings
 
@@ -63,8 +63,13 @@ def lint_folder(folder: Path, as_of: date | None, strict: bool, as_json: bool) -
 
 
 def _places(folder: Path) -> Locate:
-    files = defining_files(folder)
-    return lambda use_case, _: (str(files[use_case]), None)
+    documents = defining_documents(folder)
+
+    def locate(use_case: str, path: str) -> Place:
+        file, document = documents[use_case]
+        return str(file), document.line(path)
+
+    return locate
 
 
 def _say(report: Report, strict: bool, as_json: bool) -> int:

@@ -79,10 +79,10 @@ def _settings(file: Path) -> Settings:
     return settings
 
 
-def defining_files(folder: Path, packaged: Path = PACKAGED) -> dict[str, Path]:
-    """Per use case the file that defines it, of a folder that loads."""
-    files = _use_case_files(folder) or _use_case_files(packaged)
-    return {str(_read(file).content["use_case"]): file for file in files}
+def defining_documents(folder: Path, packaged: Path = PACKAGED) -> dict[str, tuple[Path, Document]]:
+    """Per use case the file that defines it and its lines, of a folder that loads."""
+    found = {file: _read(file) for file in _use_case_files(folder) or _use_case_files(packaged)}
+    return {str(document.content["use_case"]): (file, document) for file, document in found.items()}
 
 
 def _use_case_files(folder: Path) -> list[Path]:

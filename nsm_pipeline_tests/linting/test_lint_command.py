@@ -80,6 +80,16 @@ def test_the_real_command_gates_a_pull_request(tmp_path: Path) -> None:
     assert "north-star-revenue" in said.out
 
 
+def test_a_finding_names_its_line(tmp_path: Path) -> None:
+    playbook = folder(tmp_path / "playbook", {"metrics/buyers/where": "status = 'payed'"}, ("game",))
+    lines = (playbook / "shop.yaml").read_text().splitlines()
+    found = {one["rule"]: one for one in lint(playbook, "--json").json["use_cases"][0]["findings"]}
+    never = found["filter-never-true"]
+    assert "status = 'payed'" in lines[never["line"] - 1]
+    assert f"shop.yaml:{never['line']} metrics.buyers.where" in lint(playbook).out
+    assert found["game-missing"]["line"] == 1  # a key that is not there: the deepest part of its path that is
+
+
 def test_today_is_as_of(tmp_path: Path) -> None:
     playbook = folder(tmp_path / "playbook")
     assert rules(lint(playbook, "--json")) == []
