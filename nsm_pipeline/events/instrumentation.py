@@ -141,7 +141,7 @@ class Mapping:
         declared = self.use_case.events[source.event].properties
         sent = sorted({_mapping(source, name).source for name in declared})
         if sent:
-            rows = rows.mutate(texts=json_texts(rows.properties, [_pointer(name) for name in sent]))
+            rows = rows.mutate(texts=json_texts(rows.properties, [pointer(name) for name in sent]))
         columns: dict[str, ir.Value] = {}
         for name, kind in declared_properties(self.use_case).items():
             if name in declared:
@@ -220,7 +220,7 @@ def _mapping(source: ActiveSource, name: str) -> PropertyMapping:
     return source.source.properties.get(name) or PropertyMapping(**{"from": name})
 
 
-def _pointer(name: str) -> str:
+def pointer(name: str) -> str:
     """The JSON pointer of a top-level name, which may hold any character."""
     return "/" + name.replace("~", "~0").replace("/", "~1")
 

@@ -51,14 +51,14 @@ def load_playbook(
     `further` holds a use case to rules that this room does not know and raises WrongKey. Raises PlaybookError naming
     file, line, key path, what was found and the nearest accepted name.
     """
-    settings = _settings(folder / "settings.yaml")
+    settings = load_settings(folder)
     files = _use_case_files(folder) or _use_case_files(packaged)
     use_cases: dict[str, UseCase] = {}
     defined_in: dict[str, Path] = {}
     for file in files:
         document = _read(file)
         with _placed(file, document):
-            use_case = _model(UseCase, document.content)
+            use_case = checked_model(UseCase, document.content)
             name = use_case.use_case
             if name in defined_in:
                 raise WrongKey("use_case", f"found '{name}', which {defined_in[name].name} defines too.")
@@ -69,12 +69,12 @@ def load_playbook(
     return Playbook(settings, dict(sorted(use_cases.items())))
 
 
-def _settings(file: Path) -> Settings:
+def load_settings(folder: Path) -> Settings:
+    """A folder's `settings.yaml`, the defaults where it has none. Raises PlaybookError."""
+    file = folder / "settings.yaml"
     if not file.is_file():
         return Settings()
-    document = _read(file)
-    with _placed(file, document):
-        settings = _model(Settings, document.content)
+    with reading(file, Settings) as settings:
         _check_settings(settings)
     return settings
 
@@ -83,6 +83,17 @@ def defining_documents(folder: Path, packaged: Path = PACKAGED) -> dict[str, tup
     """Per use case the file that defines it and its lines, of a folder that loads."""
     found = {file: _read(file) for file in _use_case_files(folder) or _use_case_files(packaged)}
     return {str(document.content["use_case"]): (file, document) for file, document in found.items()}
+
+
+@contextmanager
+def reading(file: Path, model: type[M]) -> Iterator[M]:
+    """What a file holds, as a model; a WrongKey that is raised within is told with the file and the line.
+
+    Raises PlaybookError where the file cannot be read or holds anything else.
+    """
+    document = _read(file)
+    with _placed(file, document):
+        yield checked_model(model, document.content)
 
 
 def _use_case_files(folder: Path) -> list[Path]:
@@ -120,7 +131,8 @@ def _placed(file: Path, document: Document) -> Iterator[None]:
         raise PlaybookError(f"{file}: line {line}: {path}: {printable(wrong.text)}") from None
 
 
-def _model(model: type[M], content: Any) -> M:
+def checked_model(model: type[M], content: Any) -> M:
+    """Plain content as a model. Raises WrongKey with the key path and the nearest accepted name."""
     try:
         return model.model_validate(content)
     except ValidationError as error:
