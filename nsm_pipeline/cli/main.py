@@ -81,6 +81,27 @@ def sample(
 
 
 @app.command()
+def init(
+    answers: Annotated[Path | None, typer.Option(help="A filled-in answers file, instead of questions.")] = None,
+    blank: Annotated[Path | None, typer.Option(help="Write an empty answers file here, and nothing else.")] = None,
+    from_landing: Annotated[
+        bool, typer.Option("--from-landing", help="Propose events and properties from what has landed.")
+    ] = False,
+    event: Annotated[list[str] | None, typer.Option(help="Only this event, as sent; may be repeated.")] = None,
+    use_case: Annotated[str | None, typer.Option(help="With --from-landing alone: the use case's name.")] = None,
+    output: Annotated[Path | None, typer.Option(help="The playbook file.", show_default="HOME/playbook/…")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite a file that is there.")] = False,
+    home: HomeOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Make a playbook of a North Star workshop: by questions, from an answers file, or a draft from landed data."""
+    from nsm_pipeline.cli.init import Order
+    from nsm_pipeline.cli.init import init as init_home
+
+    init_home(Order(_home(home), answers, blank, from_landing, event or [], use_case, output, force, json))
+
+
+@app.command()
 def run(home: HomeOption = None, as_of: AsOfOption = None, json: JsonOption = False) -> None:
     """Ingest what is new, build every week that is missing or out of date in one run, certify, publish."""
     from nsm_pipeline.cli.running import run_home
