@@ -62,9 +62,9 @@ def spelled_share(value: float) -> str | float:
     return f"{text}%" if float(text) / 100 == value else value
 
 
-def spelled_model(model: Model, shares: tuple[str, ...] = ()) -> dict[str, Any]:
-    """Any flat model: the keys that were given, shares in per cent."""
-    return {key: spelled_share(value) if key in shares else value for key, value in _plain(model).items()}
+def spelled_model(model: Model) -> dict[str, Any]:
+    """A flat model's keys that were given."""
+    return _plain(model)
 
 
 def _spelled(value: Any) -> Any:
@@ -77,11 +77,9 @@ def _spelled(value: Any) -> Any:
             events = _spelled(value.events)
             return events if value.where is None else {"events": events, "where": value.where}
         case Window():
-            return f"{value.count} {value.of if value.count > 1 else value.of.removesuffix('s')}"
+            return _time(value.days * 24)
         case Within():
-            unit = next(unit for unit, hours in UNITS.items() if value.hours % hours == 0)
-            count = value.hours // UNITS[unit]
-            return f"{count} {unit if count > 1 else unit.removesuffix('s')}"
+            return _time(value.hours)
         case Having():
             return _having(value)
         case tuple():
@@ -89,6 +87,13 @@ def _spelled(value: Any) -> Any:
         case float():
             return spelled_share(value)
     return value
+
+
+def _time(hours: int) -> str:
+    """A length in the largest unit that it is whole in."""
+    unit = next(unit for unit, length in UNITS.items() if hours % length == 0)
+    count = hours // UNITS[unit]
+    return f"{count} {unit if count > 1 else unit.removesuffix('s')}"
 
 
 def _having(value: Having) -> str:
