@@ -137,11 +137,11 @@ def _different(connection: duckdb.DuckDBPyConnection, files: Sequence[str], colu
 
 
 def _keys(connection: duckdb.DuckDBPyConnection, files: Sequence[str]) -> dict[str, list[str]]:
-    """Names of the properties of each event, the one in most rows first."""
+    """Names of the properties of each event, the one in most rows first; a property without a name cannot be read."""
     rows = connection.execute(
         """SELECT event_name, key FROM (
             SELECT event_name, unnest(json_keys(properties)) AS key FROM read_parquet($files))
-        GROUP BY ALL ORDER BY count(*) DESC, key""",
+        WHERE key <> '' GROUP BY ALL ORDER BY count(*) DESC, key""",
         {"files": files},
     ).fetchall()
     keys: dict[str, list[str]] = {}

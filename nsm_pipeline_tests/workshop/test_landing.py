@@ -139,6 +139,20 @@ def test_events_as_sent(zone: Zone) -> None:
     assert set(use_case.events["event_2fa_on"].properties) == {"sent_plan", "sent_user_id"}
 
 
+STRANGE = ["a/b", "a~b", "a.b", "", " ", "'; --", '"', "{x}", "# x", "x\ny", "\u2028", "null", "yes", "week", "p" * 200]
+
+
+def test_strange_names_are_read_and_quoted(zone: Zone) -> None:
+    zone.put("a.jsonl", [row for n, name in enumerate(STRANGE) for row in rows(f"{name}e{n}", {name: n})])
+    use_case, _, said = proposed(zone)
+    sent = {one["sent_as"]: one for one in said.json["landing"]["events"]}
+    assert set(sent) == {f"{name}e{n}" for n, name in enumerate(STRANGE)}
+    for n, name in enumerate(STRANGE):
+        found = list(sent[f"{name}e{n}"]["properties"].values())
+        assert found == ([] if name == "" else [{"present": 1, "type": "integer"}]), name
+    assert len(use_case.events) == len(STRANGE)
+
+
 def test_one_property_has_one_type(zone: Zone) -> None:
     zone.put("a.jsonl", [*rows("a", {"x": 1, "y": 1}), *rows("b", {"x": 1.5, "y": "z"})])
     use_case, text, _ = proposed(zone)
