@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping, Sequence
-from datetime import date
 from pathlib import Path
 from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -20,9 +18,10 @@ from rich.table import Table
 from nsm_pipeline.cli.counting import Desk, Words, counted
 from nsm_pipeline.cli.dialogue import Dialogue
 from nsm_pipeline.cli.landed_table import event_table
+from nsm_pipeline.cli.typed_answers import a_day, a_name, a_share, a_text, optional, some_points
 from nsm_pipeline.errors import UserError
 from nsm_pipeline.lake import write_text
-from nsm_pipeline.playbook.words import ATTRIBUTES, NAME, Share
+from nsm_pipeline.playbook.words import ATTRIBUTES
 from nsm_pipeline.workshop.answers import Answers, Candidate
 from nsm_pipeline.workshop.blank import DIMENSIONS, GAMES
 from nsm_pipeline.workshop.checklist import CRITERIA, MOST, POINTS, points, ranked, total
@@ -31,7 +30,6 @@ from nsm_pipeline.workshop.proposing import Proposals
 from nsm_pipeline.workshop.spelling import spelled_event
 from nsm_pipeline.workshop.yaml_text import Noted, yaml_text
 
-STOPPED = 130
 UNFINISHED = (
     "Answers of a North Star workshop that was not finished. Fill in what is missing (docs/workshop.md), then",
     "  nsm init --answers THIS_FILE",
@@ -80,7 +78,7 @@ class Interview:
         ask.say("[dim]< goes back to the previous question; Ctrl-C stops and keeps what was said.[/]\n")
         answers["use_case"] = ask.ask("The use case in one lower-case word, as in: ci", self._use_case)
         title = answers["use_case"].replace("_", " ").capitalize()
-        answers["title"] = ask.ask("And as people call it", _given, title)
+        answers["title"] = ask.ask("And as people call it", a_text, title)
         answers["owner"] = {"name": ask.text("Who answers for the definition", needed=True)}
         if contact := ask.text("How to reach them (nothing: not said)"):
             answers["owner"]["contact"] = contact
@@ -90,7 +88,7 @@ class Interview:
         answers["value_moment"] = ask.text("In which moment does a customer get the value")
 
     def _use_case(self, text: str) -> str:
-        name = _name(text)
+        name = a_name(text)
         if taken := self.free(name):
             raise ValueError(taken)
         return name
@@ -131,7 +129,7 @@ class Interview:
     def _score(self, question: str) -> Words:
         answer = self.dialogue.text(question)
         words = ", ".join(f"{score} {word}" for score, word in POINTS.items())
-        return {"answer": answer, "score": self.dialogue.ask(f"  Points: {words}", _points)}
+        return {"answer": answer, "score": self.dialogue.ask(f"  Points: {words}", some_points)}
 
     def _choose(self, rows: list[Words]) -> None:
         ask = self.dialogue
@@ -147,7 +145,7 @@ class Interview:
                 remark := ask.text(f"What speaks against '{row['title']}' (nothing: not said)")
             ):
                 row["remark"] = remark
-        self.answers["growth_per_week"] = ask.ask("By how much should it grow in a week", _share, "7%")
+        self.answers["growth_per_week"] = ask.ask("By how much should it grow in a week", a_share, "7%")
 
     def _inputs(self) -> None:
         ask = self.dialogue
@@ -182,7 +180,8 @@ class Interview:
             row |= {"counted": counted(ask, self.desk, escape(title)), "risk": risk}
             row["better"] = ask.choice("Which way is better", {"lower": "", "higher": ""}, "lower")
             for key, question in (("warn", "From where on does it worry us"), ("breach", "Where is it too much")):
-                if value := ask.ask(f"{question}, as in 3% or 40 (nothing: not said)", _optional(_share)):
+                value = ask.ask(f"{question}, as in 3% or 40 (nothing: not said)", optional(a_share))
+                if value is not None:
                     row[key] = value
             self.desk.metrics[row["name"]] = row["counted"]
             rows.append(row)
@@ -203,7 +202,7 @@ class Interview:
             ask.say(f"  [dim]{number:>2}[/] {name}")
         self.answers["slices"] = ask.choices("Slices, as in 1, 2 (nothing: none)", attributes)
         question = "Until when is the definition looked at again, YYYY-MM-DD (nothing: not said)"
-        if day := ask.ask(question, _optional(_day)):
+        if day := ask.ask(question, optional(a_day)):
             self.answers["review_by"] = day
         agreed = ask.yes("Does the group stand by it (else it is computed, never certified)", default=False)
         self.answers["status"] = "agreed" if agreed else "proposed"
@@ -212,7 +211,7 @@ class Interview:
         """A metric's name, by default made of its title, that nothing else has."""
 
         def read(text: str) -> str:
-            name = _name(text)
+            name = a_name(text)
             if name in self.desk.metrics:
                 raise ValueError(f"Found '{name}', which is another metric's name already.")
             return name
@@ -271,44 +270,3 @@ def _score_table(order: Sequence[Candidate]) -> Table:
         scores = ["–" if given is None else str(given) for given in points(one).values()]
         table.add_row(escape(one.title or one.name) + best, *scores, f"[bold]{total(one)}[/]")
     return table
-
-
-def _given(text: str) -> str:
-    if not text:
-        raise ValueError("An answer is needed here.")
-    return text
-
-
-def _name(text: str) -> str:
-    if not NAME.fullmatch(text):
-        hint = canonical(text, "metric") if text else "order_placed"
-        raise ValueError(
-            f"Found '{text}'; a name is lower-case letters, digits and _, starting with a letter, as in {hint}."
-        )
-    return text
-
-
-def _points(text: str) -> int:
-    scores = {str(score): score for score in POINTS} | {word: score for score, word in POINTS.items()}
-    if text not in scores:
-        raise ValueError(f"Found '{text}'; 0, 1 or 2 is needed.")
-    return scores[text]
-
-
-def _share(text: str) -> str | float:
-    try:
-        TypeAdapter(Share).validate_python(text)
-    except ValidationError:
-        raise ValueError(f"Found '{text}'; a share as 3%, or a number, is needed.") from None
-    return text if "%" in text else float(text)
-
-
-def _day(text: str) -> date:
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise ValueError(f"Found '{text}'; a day as YYYY-MM-DD is needed.") from None
-
-
-def _optional(read: Callable[[str], Any]) -> Callable[[str], Any]:
-    return lambda text: read(text) if text else None
