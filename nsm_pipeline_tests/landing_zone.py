@@ -140,7 +140,7 @@ class Zone:
         return self.put(f"as_of={as_of}/{name}", full, "accounts")
 
     def ingest(self, on_file: Callable[[int, int, str], None] | None = None) -> Ledger:
-        return ingest(self.home, self.engine, self.playbook.calendar, on_file)
+        return ingest(self.home, self.engine, self.playbook, on_file)
 
     @property
     def ledger(self) -> Ledger:

@@ -94,7 +94,7 @@ def _ingested(home: Home, as_of: date | None, advance: Advance) -> Open:
         load_ahead()  # new files: there will be weeks to build and to judge
         advance("landing files", done, of)
 
-    ledger = ingest(home, opened.engine, playbook.calendar, on_file)
+    ledger = ingest(home, opened.engine, playbook, on_file)
     return Open.of(home, playbook, opened.engine, ledger)
 
 
@@ -172,7 +172,7 @@ def serve(home: Home, as_of: date | None, port: int) -> None:
     playbook = open_playbook(home, as_of)  # a wrong playbook is said here, in one paragraph
     if load_ledger(home).first_week is None:
         # Partitions begin with the first landed row: read what is there before Dagster fixes them.
-        ingest(home, Open.of(home, playbook).engine, playbook.calendar)
+        ingest(home, Open.of(home, playbook).engine, playbook)
     prepare(home)
     os.environ["NSM_HOME"] = str(home.root)
     if as_of:

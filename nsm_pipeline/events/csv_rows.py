@@ -113,10 +113,9 @@ class _Tail:
 
 def _csv_row(header: list[str], fields: list[str]) -> dict[str, object]:
     row: dict[str, object] = dict.fromkeys(("properties", *REQUIRED, *OPTIONAL, "problem", "raw"))
-    if len(fields) != len(header) or any("\ufffd" in value for value in fields):
-        count = f"has {len(fields)} fields where the header has {len(header)}"
-        row["problem"] = count if len(fields) != len(header) else "not UTF-8 text"
-        row["raw"] = _csv_text(fields)
+    row["raw"] = csv_text(fields)
+    if problem := broken_row(header, fields):
+        row["problem"] = problem
         return row
     extras: dict[str, object] = {}
     for name, value in zip(header, fields, strict=True):
@@ -126,8 +125,14 @@ def _csv_row(header: list[str], fields: list[str]) -> dict[str, object]:
             extras[name] = value
     if extras:
         row["properties"] = _merged(extras, row["properties"])
-    row["raw"] = _csv_text(fields)
     return row
+
+
+def broken_row(header: list[str], fields: list[str]) -> str | None:
+    """Why a row can't be read at all, None where it can."""
+    if len(fields) != len(header):
+        return f"has {len(fields)} fields where the header has {len(header)}"
+    return "not UTF-8 text" if any("\ufffd" in value for value in fields) else None
 
 
 def _merged(extras: dict[str, object], properties: object) -> str | None:
@@ -141,7 +146,8 @@ def _merged(extras: dict[str, object], properties: object) -> str | None:
     return json.dumps({**extras, **inner}) if isinstance(inner, dict) else str(properties)
 
 
-def _csv_text(fields: list[str]) -> str:
+def csv_text(fields: list[str]) -> str:
+    """A row as CSV text again."""
     text = io.StringIO()
     csv.writer(text, lineterminator="").writerow(fields)
     return text.getvalue()

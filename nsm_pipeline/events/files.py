@@ -42,20 +42,24 @@ def check_whole(path: Path) -> None:
     if path.stat().st_size == 0:
         raise UnusableFile("the file is empty")
     if path.name.endswith(".gz"):
-        _check_gzip(path)
+        check_gzip(path)
     elif path.name.endswith(".parquet"):
-        with path.open("rb") as file:
-            head = file.read(4)
-            file.seek(-min(4, path.stat().st_size), io.SEEK_END)
-            if head != b"PAR1":
-                raise UnusableFile("not a Parquet file: it does not start with PAR1")
-            if file.read(4) != b"PAR1":
-                raise UnusableFile(
-                    "truncated: the Parquet footer is missing; the file is cut off or still being written"
-                )
+        check_parquet(path)
 
 
-def _check_gzip(path: Path) -> None:
+def check_parquet(path: Path) -> None:
+    """Raise UnusableFile for a Parquet file without its head or its footer."""
+    with path.open("rb") as file:
+        head = file.read(4)
+        file.seek(-min(4, path.stat().st_size), io.SEEK_END)
+        if head != b"PAR1":
+            raise UnusableFile("not a Parquet file: it does not start with PAR1")
+        if file.read(4) != b"PAR1":
+            raise UnusableFile("truncated: the Parquet footer is missing; the file is cut off or still being written")
+
+
+def check_gzip(path: Path) -> None:
+    """Raise UnusableFile for a file that is no gzip, or whose stream ends early."""
     decoder = zlib.decompressobj(wbits=31)
     try:
         with path.open("rb") as file:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import shutil
 import uuid
 from collections import Counter
+from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 
@@ -33,6 +34,8 @@ QUARANTINE = pa.schema(
         ("raw", pa.string()),
     ]
 )
+# Creates the view `source` over a file, for some formats with raw text only where it is asked for.
+Open = Callable[[duckdb.DuckDBPyConnection, Path, bool], None]
 # DuckDB's name for the partition of rows without a week; here those that are set aside.
 ASIDE = "__HIVE_DEFAULT_PARTITION__"
 COLUMNS = (
@@ -40,14 +43,16 @@ COLUMNS = (
 )
 
 
-def land(connection: duckdb.DuckDBPyConnection, lake: Lake, file: Path, content_id: str) -> Content:
+def land(
+    connection: duckdb.DuckDBPyConnection, lake: Lake, file: Path, content_id: str, open_: Open = open_source
+) -> Content:
     """Type and check every row of a file; write valid rows by UTC week and the others to quarantine.
 
     Raises UnusableFile where the file as a whole can't be read; nothing of it is landed then.
     """
     staging = lake.root / ".staging" / f"{content_id}-{uuid.uuid4().hex}"
     try:
-        rows, staged = _stage(connection, file, staging)
+        rows, staged = _stage(connection, file, staging, open_)
         aside = bool(staged.pop(ASIDE, None))
         parts = {
             date.fromisoformat(week): _place(connection, written, lake.file("landed_events", week, content_id))
@@ -66,19 +71,21 @@ def land(connection: duckdb.DuckDBPyConnection, lake: Lake, file: Path, content_
     )
 
 
-def _stage(connection: duckdb.DuckDBPyConnection, file: Path, folder: Path) -> tuple[int, dict[str, list[Path]]]:
+def _stage(
+    connection: duckdb.DuckDBPyConnection, file: Path, folder: Path, open_: Open
+) -> tuple[int, dict[str, list[Path]]]:
     """Rows of a file, and the files in `folder` that hold them by UTC week, those with a `reason` under ASIDE."""
-    rows, staged = _write(connection, file, folder / "rows", exact=False)
+    rows, staged = _write(connection, file, folder / "rows", open_, exact=False)
     if ASIDE in staged and ".csv" in file.name:
-        return _write(connection, file, folder / "exact", exact=True)  # for the raw text of the rows set aside
+        return _write(connection, file, folder / "exact", open_, exact=True)  # for the raw text of the rows set aside
     return rows, staged
 
 
 def _write(
-    connection: duckdb.DuckDBPyConnection, file: Path, folder: Path, exact: bool
+    connection: duckdb.DuckDBPyConnection, file: Path, folder: Path, open_: Open, exact: bool
 ) -> tuple[int, dict[str, list[Path]]]:
     """One pass from the file to Parquet by week: the rows are held in memory once, and no more."""
-    open_source(connection, file, exact)
+    open_(connection, file, exact)
     connection.execute(_typed(connection))
     folder.mkdir(parents=True)
     try:

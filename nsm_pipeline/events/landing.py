@@ -10,6 +10,7 @@ import hashlib
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import duckdb
@@ -19,8 +20,11 @@ from nsm_pipeline.events import accounts, duplicates
 from nsm_pipeline.events.files import UnusableFile, suffix_of
 from nsm_pipeline.events.landed import land
 from nsm_pipeline.events.ledger import Content, Delivery, Kind, Ledger
+from nsm_pipeline.events.senders.declared import Reading, Readings
+from nsm_pipeline.events.senders.mapping import open_sent
 from nsm_pipeline.home import Home
 from nsm_pipeline.lake import Lake, SeenFiles, once_per_file
+from nsm_pipeline.playbook.loading import Playbook
 from nsm_pipeline.weeks import Calendar
 
 FOLDERS: dict[str, Kind] = {"usage_events": "events", "accounts": "accounts"}
@@ -29,11 +33,18 @@ OnFile = Callable[[int, int, str], None]
 
 @dataclass(frozen=True)
 class Arrival:
-    """A path of the landing zone that is new or has changed since it was last read."""
+    """A path of the landing zone that is new or has changed, itself or in how it is read, since it was last read.
+
+    `reading`: how its folder's files are read, None for the landing contract."""
 
     path: str
     kind: Kind
     signature: tuple[int, int, int]
+    reading: Reading | None = None
+
+    @property
+    def meaning(self) -> str:
+        return self.reading.meaning if self.reading else ""
 
 
 def ledger_file(home: Home) -> Path:
@@ -49,8 +60,9 @@ def load_ledger(home: Home) -> Ledger:
     return once_per_file(LEDGERS, ledger_file(home), Ledger.load) or Ledger()
 
 
-def arrivals(home: Home, ledger: Ledger) -> list[Arrival]:
-    """Files of the landing zone that the ledger does not know as they are now, by path."""
+def arrivals(home: Home, ledger: Ledger, playbook: Playbook) -> list[Arrival]:
+    """Files of the landing zone that the ledger does not know as they are now and are to be read now, by path."""
+    readings = Readings.of(playbook.settings.landing)
     found = []
     for folder, kind in FOLDERS.items():
         for file in sorted((home.landing / folder).rglob("*")):
@@ -58,9 +70,13 @@ def arrivals(home: Home, ledger: Ledger) -> list[Arrival]:
                 continue
             path = file.relative_to(home.landing).as_posix()
             known = ledger.deliveries.get(path)
-            signature = _signature(file)
-            if known is None or known.signature != signature:
-                found.append(Arrival(path, kind, signature))
+            arrival = Arrival(path, kind, _signature(file), readings.of_file(path))
+            if (
+                known is None
+                or known.signature != arrival.signature
+                or ledger.contents[known.content].reading != arrival.meaning
+            ):
+                found.append(arrival)
     return found
 
 
@@ -69,7 +85,7 @@ def _signature(file: Path) -> tuple[int, int, int]:
     return stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns
 
 
-def ingest(home: Home, engine: Engine, calendar: Calendar, on_file: OnFile | None = None) -> Ledger:
+def ingest(home: Home, engine: Engine, playbook: Playbook, on_file: OnFile | None = None) -> Ledger:
     """Read what is new under the ingest lock and return the home's ledger as it is then.
 
     A killed ingest leaves the ledger as it was; what it had parsed is kept by content and not parsed again.
@@ -81,7 +97,7 @@ def ingest(home: Home, engine: Engine, calendar: Calendar, on_file: OnFile | Non
         pending = Ledger.load(pending_file)
         if pending.version == ledger.version:
             ledger.contents = {**pending.contents, **ledger.contents}
-        new = arrivals(home, ledger)
+        new = arrivals(home, ledger, playbook)
         for number, (arrival, content_id, content) in enumerate(_read(home, engine, ledger, new), start=1):
             _deliver(ledger, arrival, content_id, content)
             if on_file:
@@ -93,7 +109,7 @@ def ingest(home: Home, engine: Engine, calendar: Calendar, on_file: OnFile | Non
             _forget_unused(ledger)
             duplicates.settle(lake, engine, ledger)
             accounts.settle(lake, ledger)
-            _resolve_first_week(lake, ledger, calendar)
+            _resolve_first_week(lake, ledger, playbook.calendar)
             ledger.save(ledger_file(home))
         pending_file.unlink(missing_ok=True)
         shutil.rmtree(home.lake / ".staging", ignore_errors=True)
@@ -125,7 +141,7 @@ def _read(home: Home, engine: Engine, ledger: Ledger, new: list[Arrival]) -> Ite
             return (
                 arrival,
                 f"growing-{content_id}",
-                Content(kind=arrival.kind, bytes=arrival.signature[0], problem=reason),
+                Content(kind=arrival.kind, bytes=arrival.signature[0], problem=reason, reading=arrival.meaning),
             )
         return arrival, content_id, content
 
@@ -138,35 +154,52 @@ def _read_content(
     try:
         if arrival.kind == "accounts":
             return accounts.read_snapshot(lake, file, content_id)
-        return land(connection, lake, file, content_id)
+        if arrival.reading is None:
+            return land(connection, lake, file, content_id)
+        content = land(connection, lake, file, content_id, partial(open_sent, reading=arrival.reading))
+        return content.model_copy(update={"reading": arrival.meaning})
     except UnusableFile as error:
-        return Content(kind=arrival.kind, bytes=file.stat().st_size, problem=str(error))
+        problem = str(error)
+        return Content(kind=arrival.kind, bytes=file.stat().st_size, problem=problem, reading=arrival.meaning)
 
 
 def _content_id(file: Path, arrival: Arrival) -> str:
-    """Digest of the bytes and of how they are read: the same bytes under another ending, or another day's folder of
-    accounts, are another content."""
+    """Digest of the bytes and of how they are read: the same bytes under another ending, another day's folder of
+    accounts, or another entry in the settings, are another content."""
     with file.open("rb") as opened:
         read = hashlib.file_digest(opened, "sha256")
     if arrival.kind == "accounts":
         how = f"accounts {accounts.day_folder(file)} {file.suffix}"
+    elif arrival.reading is not None:
+        ending = next((ending for ending in (".gz", ".zip") if file.name.endswith(ending)), "")
+        how = f"events {arrival.meaning} {_format(arrival.reading, file)} {ending}"
     else:
         how = f"events {(suffix_of(file) or file.suffix).replace('.ndjson', '.jsonl')}"
     read.update(how.encode())
     return read.hexdigest()[:20]
 
 
+def _format(reading: Reading, file: Path) -> str:
+    try:
+        return reading.format_of(file)
+    except UnusableFile:
+        return f"unknown {file.name}"
+
+
 def _deliver(ledger: Ledger, arrival: Arrival, content_id: str, content: Content) -> None:
     before = ledger.deliveries.get(arrival.path)
     usable = ledger.used(before) if before else None
-    if content.problem is None and usable not in (None, content_id):
+    # Rows of the earlier content stay while the file can't be used, but not once the settings read it otherwise:
+    # what counts would then depend on what the settings once were.
+    keeps = content.problem is not None and usable is not None and ledger.contents[usable].reading == content.reading
+    if usable not in (None, content_id) and not keeps:
         ledger.replaced.append((arrival.path, str(usable)))
     ledger.contents[content_id] = content
     ledger.deliveries[arrival.path] = Delivery(
         kind=arrival.kind,
         content=content_id,
         signature=arrival.signature,
-        kept=usable if content.problem is not None else None,
+        kept=usable if keeps else None,
     )
 
 

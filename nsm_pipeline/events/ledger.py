@@ -41,6 +41,7 @@ class Content(Record):
 
     `parts`: landed rows per UTC week; `quarantined_by_week`: quarantined rows per UTC week; `duplicates`,
     `conflicts`: of the landed rows, those that lost to another row of the same event_id (equal, other content).
+    `reading`: meaning of what `landing` in the settings declared for the file, empty for the landing contract.
     """
 
     kind: Kind
@@ -53,6 +54,7 @@ class Content(Record):
     duplicates: int = 0
     conflicts: int = 0
     as_of: date | None = None
+    reading: str = ""
 
 
 class Ledger(Record):
@@ -118,7 +120,12 @@ class Ledger(Record):
                 yield LedgerRow.again(path, used, self.contents[used], order[used])
         for path, content_id in self.replaced:
             content = self.contents[content_id]
-            yield LedgerRow.of(path, content_id, content, "replaced", "another content was delivered under this path")
+            now = self.contents[self.deliveries[path].content]
+            other = "another content was delivered under this path"
+            reason = (
+                other if content.reading == now.reading else "read anew: its folder's entry in the settings changed"
+            )
+            yield LedgerRow.of(path, content_id, content, "replaced", reason)
 
     def totals(self) -> Counter[str]:
         """Sums over the event files that count: rows, accepted, duplicate, conflict, quarantined."""

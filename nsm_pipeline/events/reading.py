@@ -50,7 +50,8 @@ def open_source(connection: duckdb.DuckDBPyConnection, path: Path, exact: bool =
         raise UnusableFile(f"unreadable: {str(error).splitlines()[0][:300]}") from None
 
 
-def _quoted(name: str) -> str:
+def quoted(name: str) -> str:
+    """A column's name as an identifier of SQL."""
     return '"' + name.replace('"', '""') + '"'
 
 
@@ -61,28 +62,28 @@ def _open_parquet(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
     require_columns(list(types))
 
     def text(name: str) -> str:
-        return f"{_quoted(name)}::VARCHAR" if name in types else "NULL::VARCHAR"
+        return f"{quoted(name)}::VARCHAR" if name in types else "NULL::VARCHAR"
 
     def instant(name: str) -> str:
         if types.get(name) == "TIMESTAMP WITH TIME ZONE":
             # The instant's own number, where it has one: `timezone` asks the calendar for every row.
-            column = _quoted(name)
+            column = quoted(name)
             return f"""CASE WHEN isfinite({column}) THEN make_timestamp(epoch_us({column}))
                 ELSE timezone('UTC', {column}) END"""
         if types.get(name, "").startswith("TIMESTAMP") or types.get(name) == "DATE":
-            return f"{_quoted(name)}::TIMESTAMP"
+            return f"{quoted(name)}::TIMESTAMP"
         return text(name)
 
     properties = "NULL::VARCHAR"
     if "properties" in types:
         properties = "properties" if types["properties"] in ("VARCHAR", "JSON") else "to_json(properties)"
     if extras := [name for name in types if name not in KNOWN]:
-        packed = ", ".join(f"{_quoted(name)} := {_quoted(name)}" for name in extras)
+        packed = ", ".join(f"{quoted(name)} := {quoted(name)}" for name in extras)
         # A broken object is left as it is, for the row's own check.
         properties = f"""CASE WHEN json_valid(coalesce({properties}, '{{}}')) THEN json_merge_patch(
             to_json(struct_pack({packed})), try_cast(coalesce({properties}, '{{}}') AS JSON))::VARCHAR
             ELSE {properties} END"""
-    everything = ", ".join(f"{_quoted(name)} := {_quoted(name)}" for name in types)
+    everything = ", ".join(f"{quoted(name)} := {quoted(name)}" for name in types)
     # A temporary view like the other formats': a permanent one would stay hidden behind an earlier file's.
     connection.execute(
         f"""CREATE OR REPLACE TEMP VIEW source AS SELECT file_row_number + 1 AS row_number,
@@ -97,17 +98,7 @@ def _open_parquet(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
 
 def _open_json_lines(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
     check_last_line(path)
-    lines = """CREATE OR REPLACE TEMP TABLE lines AS
-        SELECT row_number() OVER () AS row_number, false AS damaged,
-            CASE WHEN starts_with(line, '\ufeff') THEN ltrim(line, '\ufeff') ELSE line END AS line
-        FROM read_csv(?, columns = {'line': 'VARCHAR'}, delim = '\x01', quote = '', escape = '', header = false,
-        auto_detect = false, max_line_size = 4194304, parallel = false)"""
-    try:
-        connection.execute(lines, [exactly(path)])
-    except duckdb.Error:
-        # Bytes that are not UTF-8 stop DuckDB's reader for the whole file: read it line by line, so that
-        # only the damaged rows are set aside.
-        _decode_lines(connection, path)
+    read_lines(connection, path)
     wanted = json.dumps({**dict.fromkeys((*REQUIRED, *OPTIONAL), "VARCHAR"), "properties": "JSON"})
     connection.execute(
         f"""CREATE OR REPLACE TEMP TABLE parsed AS SELECT row_number, line,
@@ -131,6 +122,21 @@ def _open_json_lines(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
                 WHEN 'damaged' THEN 'not UTF-8 text' ELSE 'not a JSON object' END AS problem,
             line AS raw FROM parsed"""
     )
+
+
+def read_lines(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
+    """Create the table `lines` (row_number, damaged, line) over a text file."""
+    lines = """CREATE OR REPLACE TEMP TABLE lines AS
+        SELECT row_number() OVER () AS row_number, false AS damaged,
+            CASE WHEN starts_with(line, '\ufeff') THEN ltrim(line, '\ufeff') ELSE line END AS line
+        FROM read_csv(?, columns = {'line': 'VARCHAR'}, delim = '\x01', quote = '', escape = '', header = false,
+        auto_detect = false, max_line_size = 4194304, parallel = false)"""
+    try:
+        connection.execute(lines, [exactly(path)])
+    except duckdb.Error:
+        # Bytes that are not UTF-8 stop DuckDB's reader for the whole file: read it line by line, so that
+        # only the damaged rows are set aside.
+        _decode_lines(connection, path)
 
 
 def _decode_lines(connection: duckdb.DuckDBPyConnection, path: Path) -> None:

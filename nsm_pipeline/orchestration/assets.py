@@ -85,7 +85,7 @@ def landing_assets() -> dg.AssetsDefinition:
         ledger = ingest(
             opened.home,
             opened.engine,
-            opened.calendar,
+            opened.playbook,
             lambda done, of, path: context.log.info(f"{done} of {of} files: {path}"),
         )
         selected = context.op_execution_context.selected_asset_keys

@@ -96,9 +96,9 @@ def next_request(opened: Open, loaded_first_week: date | None) -> dg.RunRequest 
 
     `loaded_first_week`: where the partitions of the loaded definitions begin.
     """
-    new = arrivals(opened.home, opened.ledger)
+    new = arrivals(opened.home, opened.ledger, opened.playbook)
     if new:
-        key = digest([(one.path, one.signature) for one in new])
+        key = digest([(one.path, one.signature, one.meaning) for one in new])
         return dg.RunRequest(run_key=f"ingest-{key}", job_name=INGEST, tags={"nsm/files": str(len(new))})
     if opened.first_week != loaded_first_week:
         return dg.SkipReason("the first week is known only now: reload the definitions, so that its partitions exist")

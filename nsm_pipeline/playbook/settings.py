@@ -1,24 +1,17 @@
 """The grammar of settings.yaml: company, calendar, account attributes, engine.
 
-What belongs here: what a setting may hold. What does not: use cases (`models`).
+What belongs here: what a setting may hold. What does not: use cases (`models`), how files are read (`senders`).
 """
 
 from __future__ import annotations
 
 from datetime import date
-from typing import Annotated, Literal
-from zoneinfo import available_timezones
+from typing import Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
-from nsm_pipeline.errors import nearest
+from nsm_pipeline.playbook.senders import Landing, Zone
 from nsm_pipeline.playbook.words import Model, Name, PropertyType
-
-
-def _zone(value: str) -> str:
-    if value not in available_timezones():
-        raise ValueError(f"found '{value}', which is no IANA time zone; {nearest(value, available_timezones())}")
-    return value
 
 
 class Engine(Model):
@@ -35,7 +28,7 @@ class Engine(Model):
 class Settings(Model):
     company: str = "Our company"
     """Its name, shown in titles."""
-    time_zone: Annotated[str, AfterValidator(_zone)] = "UTC"
+    time_zone: Zone = "UTC"
     """The IANA time zone in whose midnight weeks start, such as Europe/Berlin."""
     week_starts_on: Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"] = "monday"
     """The first day of a week."""
@@ -47,5 +40,7 @@ class Settings(Model):
     """An event received later than this counts as late."""
     account_attributes: dict[Name, PropertyType] = Field(default_factory=dict)
     """Further columns of account snapshots, by name, with their types."""
+    landing: Landing = Field(default_factory=dict)
+    """Folders of landing/usage_events that senders fill in their own format, by name."""
     engine: Engine = Engine()
     """What DuckDB may use."""

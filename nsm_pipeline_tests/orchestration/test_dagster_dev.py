@@ -134,7 +134,7 @@ def ingested(tmp_path_factory: pytest.TempPathFactory) -> Path:
     home = tmp_path_factory.mktemp("dev") / "home"
     assert here("sample", "--home", home, "--weeks", 16, "--accounts", 40, "--events", 4000).code == 0
     it = opened(home)
-    ingest(it.home, it.engine, it.calendar)
+    ingest(it.home, it.engine, it.playbook)
     return home
 
 

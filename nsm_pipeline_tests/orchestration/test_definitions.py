@@ -175,7 +175,7 @@ def test_the_sensor_ingests_then_rebuilds_then_rests(tmp_path: Path) -> None:
     assert asks().run_key != first.run_key
 
     it = opened(zone.root)
-    ingest(it.home, it.engine, it.calendar)
+    ingest(it.home, it.engine, it.playbook)
     ranged = asks()
     assert ranged.job_name == "weekly_pipeline"
     assert (ranged.tags[RANGE_START], ranged.tags[RANGE_END]) == ("2026-03-02", "2026-03-16")
@@ -186,7 +186,7 @@ def test_the_sensor_ingests_then_rebuilds_then_rests(tmp_path: Path) -> None:
     zone.put("late.jsonl", [event("late", "2026-03-04T10:00:00Z", "a9")])
     assert asks().job_name == "ingest_landing"
     it = opened(zone.root)
-    ingest(it.home, it.engine, it.calendar)
+    ingest(it.home, it.engine, it.playbook)
     ranged = asks()
     assert (ranged.tags[RANGE_START], ranged.tags[RANGE_END]) == ("2026-03-02", "2026-03-02")
 
@@ -195,7 +195,7 @@ def test_what_the_sensor_asks_for_can_be_run(tmp_path: Path, monkeypatch: pytest
     """Its two requests, executed as Dagster would, leave nothing to ask for and a published extract."""
     zone = landed(tmp_path / "home")
     it = opened(zone.root)
-    ingest(it.home, it.engine, it.calendar)
+    ingest(it.home, it.engine, it.playbook)
     definitions = build_definitions(zone.home)
     request = next_request(opened(zone.root), opened(zone.root).first_week)
     assert isinstance(request, dg.RunRequest)

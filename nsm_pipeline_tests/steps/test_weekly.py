@@ -26,7 +26,7 @@ MADE = ("usage_events", "event_quality", "week_evidence", "unmapped_events", *WE
 def opened(root: Path) -> Open:
     home = Home.at(root)
     playbook = open_playbook(home)
-    return Open.of(home, playbook, ledger=ingest(home, Open.of(home, playbook).engine, playbook.calendar))
+    return Open.of(home, playbook, ledger=ingest(home, Open.of(home, playbook).engine, playbook))
 
 
 def everything(it: Open) -> list[tuple[str, str]]:
