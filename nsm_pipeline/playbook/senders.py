@@ -11,9 +11,10 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from nsm_pipeline.errors import nearest
+from nsm_pipeline.playbook.words import Model, as_list
 from nsm_pipeline.weeks import ZONES
 
 Preset = Literal["amplitude", "mixpanel", "posthog", "segment", "service_ping", "snowplow"]
@@ -66,20 +67,12 @@ def _from(value: object) -> object:
     return {"from": value} if isinstance(value, str | list) else value
 
 
-def _list(value: object) -> object:
-    return [value] if isinstance(value, str) else value
-
-
 Zone = Annotated[str, AfterValidator(_zone)]
 Folder = Annotated[str, AfterValidator(_folder)]
-Paths = Annotated[tuple[str, ...], BeforeValidator(_list)]
+Paths = Annotated[tuple[str, ...], BeforeValidator(as_list)]
 
 
-class Declared(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-class Place(Declared):
+class Place(Model):
     """Where a text is found: at the first of some paths that has one, joined of several, or always the same."""
 
     source: Paths = Field(default=(), alias="from")
@@ -98,7 +91,7 @@ class Place(Declared):
         return self.source or self.join
 
 
-class TimePlace(Declared):
+class TimePlace(Model):
     """Where a time is found and how it is written; without `times` and `zone` as the folder says."""
 
     source: Paths = Field(alias="from", min_length=1)
@@ -112,7 +105,7 @@ class TimePlace(Declared):
         return self
 
 
-class ObjectPlace(Declared):
+class ObjectPlace(Model):
     """Where the properties are: one object, or several of which a later one's values win."""
 
     source: Paths = Field(alias="from", min_length=1)
@@ -123,7 +116,7 @@ class ObjectPlace(Declared):
         return self
 
 
-class Added(Declared):
+class Added(Model):
     """A further property from elsewhere in the row; `missing` lists numbers that mean "not measured"."""
 
     source: Paths = Field(alias="from", min_length=1)
@@ -139,7 +132,7 @@ TextField = Annotated[Place, BeforeValidator(_from)] | None
 TimeField = Annotated[TimePlace, BeforeValidator(_from)] | None
 
 
-class Fields(Declared):
+class Fields(Model):
     """The contract's columns by where a sender writes them. What is not named is as the preset or contract says."""
 
     event_id: TextField = None
@@ -151,7 +144,7 @@ class Fields(Declared):
     properties: Annotated[ObjectPlace, BeforeValidator(_from)] | None = None
 
 
-class Sender(Declared):
+class Sender(Model):
     """How the files of a folder, and of the folders in it, are read."""
 
     preset: Preset | None = None

@@ -1,4 +1,4 @@
-"""A sender's file → the table `records`: one row per row of the file, as JSON.
+"""A sender's file → the view `records`: one row per row of the file, as JSON.
 
 What belongs here: formats, and what makes a whole file unusable. What does not: which part of a record is what
 (`mapping`).
@@ -42,6 +42,8 @@ def open_records(connection: duckdb.DuckDBPyConnection, path: Path, reading: Rea
         open_snowplow(connection, path)
     else:
         _open_json_lines(connection, path)
+    if kind in ("parquet", "csv"):
+        connection.execute("CREATE OR REPLACE TEMP VIEW records AS FROM sent_rows")
 
 
 def _check_whole(path: Path, kind: str) -> None:
@@ -60,7 +62,7 @@ def _open_json_lines(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
     check_last_line(path)
     read_lines(connection, path)
     connection.execute(
-        f"""CREATE OR REPLACE TEMP TABLE records AS SELECT row_number,
+        f"""CREATE OR REPLACE TEMP VIEW records AS SELECT row_number,
             CASE WHEN shape = 'OBJECT' THEN line END AS record,
             CASE shape WHEN 'OBJECT' THEN NULL WHEN 'broken' THEN 'not readable as JSON'
                 WHEN 'damaged' THEN 'not UTF-8 text' ELSE 'not a JSON object' END AS problem,
@@ -103,7 +105,7 @@ def _open_parquet(connection: duckdb.DuckDBPyConnection, path: Path, reading: Re
     columns = {name: quoted(name) for name in types}
     nested = [name for name in reading.nested if types.get(name) == "VARCHAR"]
     connection.execute(
-        f"""CREATE OR REPLACE TEMP TABLE records AS SELECT file_row_number + 1 AS row_number,
+        f"""CREATE OR REPLACE TEMP TABLE sent_rows AS SELECT file_row_number + 1 AS row_number,
             {_record_sql(columns, nested)} AS record, NULL::VARCHAR AS problem, {_record_sql(columns, ())} AS raw
         FROM read_parquet($file, file_row_number = true)""",
         {"file": exactly(path)},
@@ -118,7 +120,7 @@ def _open_plain_csv(connection: duckdb.DuckDBPyConnection, path: Path, reading: 
     values = {name: f"nullif({quoted(name)}, '')" for name in header}
     try:
         connection.execute(
-            f"""CREATE OR REPLACE TEMP TABLE records AS SELECT row_number() OVER () AS row_number,
+            f"""CREATE OR REPLACE TEMP TABLE sent_rows AS SELECT row_number() OVER () AS row_number,
                 {_record_sql(values, reading.nested)} AS record, NULL::VARCHAR AS problem, NULL::VARCHAR AS raw
             FROM read_csv($file, columns = {{{columns}}}, header = true, auto_detect = false, delim = ',', quote = '"',
                 escape = '"', strict_mode = true, null_padding = false, ignore_errors = false, parallel = false,
@@ -134,7 +136,7 @@ def _open_csv(connection: duckdb.DuckDBPyConnection, path: Path, reading: Readin
     rows = pa.RecordBatchReader.from_batches(RECORDS, _csv_batches(path, reading))
     connection.register("csv_records", rows)
     try:
-        connection.execute("CREATE OR REPLACE TEMP TABLE records AS FROM csv_records")
+        connection.execute("CREATE OR REPLACE TEMP TABLE sent_rows AS FROM csv_records")
     except duckdb.Error:
         list(_csv_batches(path, reading))  # says by itself what is wrong with the file, if anything is
         raise

@@ -66,8 +66,14 @@ def _data(column: int) -> str:
     return f"coalesce(json_extract({_json(column)}, '$.data[*]'), [])"
 
 
+# The other columns as members of an object; in this way it takes half as long as through a map.
+PLAIN = ", ".join(
+    f"',\"{name}\":' || to_json({_json(column)})"
+    for column, name in enumerate(COLUMNS, start=1)
+    if column not in (CONTEXTS, DERIVED, EVENT)
+)
 # Empty columns are left out, the self-describing event is its data, entities are lists of their data by name.
-RECORDS = f"""CREATE OR REPLACE TEMP TABLE records AS
+RECORDS = f"""CREATE OR REPLACE TEMP VIEW records AS
     WITH fields AS (SELECT row_number, line, damaged, string_split(rtrim(line, E'\\r'), E'\\t') AS f
         FROM lines WHERE line <> ''),
     checked AS (SELECT *, CASE WHEN damaged THEN 'not UTF-8 text' WHEN len(f) <> {len(COLUMNS)} THEN {WIDTH}
@@ -77,21 +83,19 @@ RECORDS = f"""CREATE OR REPLACE TEMP TABLE records AS
     entities AS (SELECT *, CASE WHEN problem IS NULL THEN
         list_transform(list_concat({_data(CONTEXTS)}, {_data(DERIVED)}),
             lambda entity: {{'name': {ENTITY}, 'data': json_extract(entity, '$.data')}}) END AS e FROM checked)
-    SELECT row_number, CASE WHEN problem IS NULL THEN json_merge_patch(
-            to_json(map_from_entries(list_filter(list_zip($columns, f),
-                lambda one: one[2] <> '' AND NOT list_contains($described, one[1])))),
-            to_json(map_from_entries(list_transform(list_distinct(list_transform(e, lambda one: one.name)),
-                lambda name: (name, list_transform(list_filter(e, lambda one: one.name = name),
-                    lambda one: one.data))))),
-            json_object('unstruct_event', json_extract({_json(EVENT)}, '$.data.data')))::VARCHAR
-        END AS record, problem, line AS raw FROM entities"""
+    SELECT row_number, CASE WHEN problem IS NULL THEN '{{' || concat({PLAIN},
+            CASE WHEN f[{EVENT}] <> '' THEN ',"unstruct_event":' || coalesce(json_extract({_json(EVENT)}, '$.data.data'),
+                'null') END,
+            list_aggregate(list_transform(list_distinct(list_transform(e, lambda one: one.name)),
+                lambda name: ',' || to_json(name) || ':' || to_json(list_transform(
+                    list_filter(e, lambda one: one.name = name), lambda one: one.data))), 'string_agg', '')
+            )[2:] || '}}' END AS record, problem, line AS raw FROM entities"""
 
 
 def open_snowplow(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
     """Create `records` over one file of enriched events. Raises UnusableFile where its last line is cut off."""
     read_lines(connection, path)
-    described = [COLUMNS[column - 1] for column in (CONTEXTS, DERIVED, EVENT)]
-    connection.execute(RECORDS, {"columns": list(COLUMNS), "described": described})
+    connection.execute(RECORDS)
     if not path.name.endswith(".gz") and not path.read_bytes().endswith(b"\n"):
         last = connection.execute("SELECT problem FROM records ORDER BY row_number DESC LIMIT 1").fetchone()
         if last and str(last[0]).startswith("has "):
