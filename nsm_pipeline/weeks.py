@@ -55,8 +55,15 @@ class Calendar:
         return self.now().astimezone(self.tz).date()
 
     def week_of(self, instant: datetime) -> date:
-        """First day of the week that holds an instant."""
-        return self.week_of_day(instant.astimezone(self.tz).date())
+        """First day of the week whose bounds hold an instant.
+
+        The bounds decide, not the local date: where a clock is set back over midnight, a day goes on for an hour
+        after the next one, and its week, has begun.
+        """
+        week = self.week_of_day(instant.astimezone(self.tz).date())
+        naive = instant.astimezone(UTC).replace(tzinfo=None)
+        start, end = self.bounds(week)
+        return week - WEEK if naive < start else week + WEEK if naive >= end else week
 
     def week_of_day(self, day: date) -> date:
         """First day of the week that holds a local day."""
@@ -83,16 +90,17 @@ class Calendar:
         """Whether a naive UTC instant lies in the past."""
         return instant <= self.now().replace(tzinfo=None)
 
-    def local_day(self, instant: datetime) -> date:
-        """The local day of a naive UTC instant."""
-        return instant.replace(tzinfo=UTC).astimezone(self.tz).date()
-
     def instant(self, day: date) -> datetime:
-        """Local midnight of a day as a naive UTC instant."""
+        """The first instant of a local day, naive UTC: midnight, the first of two, or where the clock leapt over it."""
         return datetime.combine(day, time(), self.tz).astimezone(UTC).replace(tzinfo=None)
 
+    def is_utc_week(self, week: date) -> bool:
+        """Whether a week is exactly one of those by which landed rows lie. A week of London that ends in summer time
+        lies within one, but is an hour shorter."""
+        return self.bounds(week) == (datetime.combine(week, time()), datetime.combine(week + WEEK, time()))
+
     def utc_weeks(self, week: date) -> tuple[date, ...]:
-        """The UTC weeks that overlap a local week: one for UTC Monday weeks, else two."""
+        """The UTC weeks that overlap a local week: one or two."""
         start, end = self.bounds(week)
         first, last = utc_week(start.date()), utc_week((end - timedelta(microseconds=1)).date())
         return tuple(span(first, last))

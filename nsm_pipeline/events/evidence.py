@@ -92,7 +92,7 @@ def _write_week(
 def _landed_rows(inputs: WeekInputs, connection: duckdb.DuckDBPyConnection, week: date) -> int:
     """Rows of the week's landed parts, duplicates included: from the footers where a part lies in one week."""
     files = inputs.files(inputs.parts(week))
-    if inputs.playbook.calendar.utc_weeks(week) == (week,):
+    if inputs.playbook.calendar.is_utc_week(week):
         return sum(pq.read_metadata(file).num_rows for file in files)
     return _count_between(inputs, connection, week, files)
 
@@ -113,7 +113,7 @@ def _lost(inputs: WeekInputs, connection: duckdb.DuckDBPyConnection, week: date)
     losers = inputs.losers(week)
     if not losers:
         return 0, 0
-    if inputs.playbook.calendar.utc_weeks(week) == (week,):
+    if inputs.playbook.calendar.is_utc_week(week):
         kinds = Counter(kind for file in losers for kind in pq.read_table(file, columns=["kind"])["kind"].to_pylist())
         return kinds.total(), kinds["conflict"]
     start, end = inputs.playbook.calendar.bounds(week)

@@ -25,6 +25,7 @@ from nsm_pipeline.playbook.loading import Playbook
 from nsm_pipeline.playbook.models import UseCase
 
 USAGE_VERSION = 3
+EVIDENCE_VERSION = 2
 EVIDENCE = "evidence"
 
 
@@ -112,7 +113,8 @@ class WeekInputs:
 
     def _evidence_fingerprint(self, week: date) -> str:
         uses = [self.fingerprint(use_case, week) for use_case in self.playbook.use_cases.values()]
-        return digest(uses, self._landing(week), self.quarantined(week), self.playbook.settings.late_after_days)
+        late = self.playbook.settings.late_after_days
+        return digest(EVIDENCE_VERSION, uses, self._landing(week), self.quarantined(week), late)
 
     def quality_fingerprint(self, use_case: UseCase, week: date) -> str:
         """Of a use case's event quality in a week: its usage events and the declared ranges."""

@@ -10,6 +10,7 @@ import hashlib
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import UTC
 from functools import partial
 from pathlib import Path
 
@@ -217,4 +218,4 @@ def _resolve_first_week(lake: Lake, ledger: Ledger, calendar: Calendar) -> None:
         return
     files = [str(lake.file("landed_events", *part)) for part in ledger.parts((week,))]
     (first,) = duckdb.sql("SELECT min(occurred_at) FROM read_parquet($files)", params={"files": files}).fetchall()[0]
-    ledger.first_week = calendar.week_of_day(calendar.local_day(first))
+    ledger.first_week = calendar.week_of(first.replace(tzinfo=UTC))

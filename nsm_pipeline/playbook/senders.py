@@ -151,7 +151,9 @@ class Sender(Model):
     times: Times | None = None
     zone: Zone | None = None
     fields: Fields = Fields()
-    add: dict[Annotated[str, Field(min_length=1)], Annotated[Added, BeforeValidator(_from)]] = {}
+    add: dict[Annotated[str, Field(min_length=1)], Annotated[Added, BeforeValidator(_from)]] = Field(
+        default_factory=dict
+    )
     rest: Literal["keep", "drop"] | None = None
 
     @model_validator(mode="after")

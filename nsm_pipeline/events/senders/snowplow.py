@@ -84,8 +84,8 @@ RECORDS = f"""CREATE OR REPLACE TEMP VIEW records AS
         list_transform(list_concat({_data(CONTEXTS)}, {_data(DERIVED)}),
             lambda entity: {{'name': {ENTITY}, 'data': json_extract(entity, '$.data')}}) END AS e FROM checked)
     SELECT row_number, CASE WHEN problem IS NULL THEN '{{' || concat({PLAIN},
-            CASE WHEN f[{EVENT}] <> '' THEN ',"unstruct_event":' || coalesce(json_extract({_json(EVENT)}, '$.data.data'),
-                'null') END,
+            CASE WHEN f[{EVENT}] <> ''
+                THEN ',"unstruct_event":' || coalesce(json_extract({_json(EVENT)}, '$.data.data'), 'null') END,
             list_aggregate(list_transform(list_distinct(list_transform(e, lambda one: one.name)),
                 lambda name: ',' || to_json(name) || ':' || to_json(list_transform(
                     list_filter(e, lambda one: one.name = name), lambda one: one.data))), 'string_agg', '')
