@@ -69,7 +69,7 @@ def _from(value: object) -> object:
 
 Zone = Annotated[str, AfterValidator(_zone)]
 Folder = Annotated[str, AfterValidator(_folder)]
-Paths = Annotated[tuple[str, ...], BeforeValidator(as_list)]
+Paths = Annotated[tuple[str, ...], BeforeValidator(as_list, json_schema_input_type=str | tuple[str, ...])]
 
 
 class Place(Model):
@@ -128,8 +128,12 @@ class Added(Model):
         return self
 
 
-TextField = Annotated[Place, BeforeValidator(_from)] | None
-TimeField = Annotated[TimePlace, BeforeValidator(_from)] | None
+# A path or several alone are short for `from`; editors that check the file are told so.
+SHORT = str | tuple[str, ...]
+TextField = Annotated[Place, BeforeValidator(_from, json_schema_input_type=SHORT | Place)] | None
+TimeField = Annotated[TimePlace, BeforeValidator(_from, json_schema_input_type=SHORT | TimePlace)] | None
+ObjectField = Annotated[ObjectPlace, BeforeValidator(_from, json_schema_input_type=SHORT | ObjectPlace)] | None
+AddedField = Annotated[Added, BeforeValidator(_from, json_schema_input_type=SHORT | Added)]
 
 
 class Fields(Model):
@@ -141,7 +145,7 @@ class Fields(Model):
     received_at: TimeField = None
     account_id: TextField = None
     user_id: TextField = None
-    properties: Annotated[ObjectPlace, BeforeValidator(_from)] | None = None
+    properties: ObjectField = None
 
 
 class Sender(Model):
@@ -151,9 +155,7 @@ class Sender(Model):
     times: Times | None = None
     zone: Zone | None = None
     fields: Fields = Fields()
-    add: dict[Annotated[str, Field(min_length=1)], Annotated[Added, BeforeValidator(_from)]] = Field(
-        default_factory=dict
-    )
+    add: dict[Annotated[str, Field(min_length=1)], AddedField] = Field(default_factory=dict)
     rest: Literal["keep", "drop"] | None = None
 
     @model_validator(mode="after")
