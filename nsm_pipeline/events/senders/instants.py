@@ -13,11 +13,9 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
-import duckdb
-import pyarrow as pa
-
 FIRST, END = datetime(1999, 12, 1, tzinfo=UTC), datetime(2200, 2, 1, tzinfo=UTC)
 STEP = timedelta(days=5)
+FIRST_YEAR, LAST_YEAR = 1999, 2200
 # Text with a time and, behind it, a zone; text of a day or a time without one.
 ZONED = r"^\d{4}-\d\d-\d\d[T ]\d\d:\d\d.*( ?UTC|[Zz]|[+-]\d\d(:?\d\d){0,2})$"
 NAIVE = r"^\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d{1,9})?)?)?$"
@@ -60,13 +58,24 @@ def _change(ahead: Callable[[datetime], timedelta], before: datetime, after: dat
     return high
 
 
-def register_offsets(connection: duckdb.DuckDBPyConnection, table: str, zone: str) -> None:
-    """A zone's rules as a temporary table (since, ahead)."""
-    starts, ahead = zip(*offsets(zone), strict=True)
-    rules = pa.table({"since": pa.array(starts, pa.timestamp("us")), "ahead": pa.array(ahead, pa.int64())})
-    connection.register("rules", rules)
-    connection.execute(f"CREATE OR REPLACE TEMP TABLE {table} AS FROM rules")
-    connection.unregister("rules")
+@lru_cache(maxsize=64)
+def rules_by_year(zone: str) -> list[list[list[int]]]:
+    """A zone's rules for each local year from FIRST_YEAR: (since, ahead) in microseconds, what is in force first."""
+    rules = [((since - datetime(1970, 1, 1)) // timedelta(microseconds=1), ahead) for since, ahead in offsets(zone)]
+    years = []
+    for year in range(FIRST_YEAR, LAST_YEAR + 1):
+        first, end = ((datetime(y, 1, 1) - datetime(1970, 1, 1)) // timedelta(microseconds=1) for y in (year, year + 1))
+        before = [rule for rule in rules if rule[0] <= first][-1]
+        years.append([list(rule) for rule in rules if rule == before or first < rule[0] < end])
+    return years
+
+
+def by_rules_sql(local: str, rules: str) -> str:
+    """SQL of the instant of a local time by `rules_by_year`: of its year's few rules the last that has begun. (A join
+    with the rules would have to sort the file.)"""
+    year = f"least(greatest(year({local}), {FIRST_YEAR}), {LAST_YEAR}) - {FIRST_YEAR - 1}"
+    ahead = f"list_filter(({rules})[{year}], lambda rule: rule[1] <= epoch_us({local}))[-1][2]"
+    return f"CASE WHEN {local} IS NOT NULL THEN make_timestamp(epoch_us({local}) - {ahead}) END"
 
 
 def zoned_sql(text: str, times: str) -> str:

@@ -16,7 +16,7 @@ import duckdb
 
 from nsm_pipeline.events.files import UnusableFile
 from nsm_pipeline.events.senders.declared import Reading
-from nsm_pipeline.events.senders.instants import local_sql, register_offsets, zoned_sql
+from nsm_pipeline.events.senders.instants import by_rules_sql, local_sql, rules_by_year, zoned_sql
 from nsm_pipeline.events.senders.records import open_records
 from nsm_pipeline.playbook.senders import Added, Place, TimePlace, pointer
 
@@ -29,9 +29,6 @@ def open_sent(connection: duckdb.DuckDBPyConnection, path: Path, exact: bool, re
     """Create the view `source` over one file, as `events.reading` does. Raises UnusableFile."""
     try:
         open_records(connection, path, reading, exact)
-        for column, place in reading.times.items():
-            if place is not None and _own_zone(place):
-                register_offsets(connection, f"{column}_rules", str(place.zone))
         connection.execute(*_statement(reading))
     except duckdb.OutOfMemoryException:
         raise
@@ -65,8 +62,6 @@ def _statement(reading: Reading) -> tuple[str, dict[str, object]]:
     times = {name: place for name, place in reading.times.items() if place is not None}
     said = {name: _first(place.source, place_of) for name, place in times.items()}
     objects = reading.fields.properties.source if reading.fields.properties else ()
-    zoned = [name for name, place in times.items() if _own_zone(place)]
-    joins = "".join(f" ASOF LEFT JOIN {name}_rules ON local_{name} >= {name}_rules.since" for name in zoned)
     pointers = bound.bind([pointer(path) for path in reading.paths])
     # A record is parsed anew at every call: whole values only where some are asked for.
     whole = f", json_extract(record, {pointers}) AS j" if reading.add else ""
@@ -79,14 +74,14 @@ def _statement(reading: Reading) -> tuple[str, dict[str, object]]:
         instants AS (SELECT *,
             {", ".join(_instants(name, place) for name, place in times.items())} FROM texts),
         known AS (SELECT row_number, problem, raw, {", ".join(texts)},
-            {", ".join(_known(name, times.get(name)) for name in reading.times)},
+            {", ".join(_known(name, times.get(name), bound) for name in reading.times)},
             {_properties(objects, reading, place_of, bound)} AS properties,
             {_wrong_objects(objects, place_of, bound)} AS wrong_object,
             {", ".join(f"said_{name}" for name in times)}, {", ".join(f"local_{name}" for name in times)}
-            FROM instants{joins})
+            FROM instants)
         SELECT row_number, event_id, event_name, occurred_at, received_at, account_id, user_id,
             CASE WHEN problem IS NULL AND wrong_object IS NULL THEN properties END AS properties,
-            {_problem(reading, times, bound)} AS problem, raw FROM known{" ORDER BY row_number" if joins else ""}"""
+            {_problem(reading, times, bound)} AS problem, raw FROM known"""
     return sql, bound.values
 
 
@@ -118,13 +113,15 @@ def _instants(name: str, place: TimePlace) -> str:
     return f"{zoned_sql(f'said_{name}', how)} AS zoned_{name}, {local_sql(f'said_{name}', how)} AS local_{name}"
 
 
-def _known(name: str, place: TimePlace | None) -> str:
+def _known(name: str, place: TimePlace | None, bound: _Parameters) -> str:
     """SQL of an instant from what is said with a zone, and what is said on a local clock by its rules."""
     if place is None:
         return f"NULL::TIMESTAMP AS {name}"
     local = "NULL::TIMESTAMP"
     if place.zone is not None:
-        local = f"make_timestamp(epoch_us(local_{name}) - {name}_rules.ahead)" if _own_zone(place) else f"local_{name}"
+        local = f"local_{name}"
+        if _own_zone(place):
+            local = by_rules_sql(local, f"{bound.bind(rules_by_year(place.zone))}::BIGINT[][][]")
     return f"coalesce(zoned_{name}, {local}) AS {name}"
 
 
