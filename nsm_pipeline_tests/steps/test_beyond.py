@@ -60,7 +60,7 @@ def stale(it: Open, role: str) -> list[int]:
 
 def build(root: Path, weeks: list[date] | None = None) -> Open:
     it = opened(root)
-    it = Open.of(it.home, it.playbook, ledger=ingest(it.home, it.engine, it.calendar))
+    it = Open.of(it.home, it.playbook, ledger=ingest(it.home, it.engine, it.playbook))
     list(run_weeks(it, weeks or it.weeks, it.plans, [("shop", table) for table in WEEKLY_TABLES]))
     return it
 
