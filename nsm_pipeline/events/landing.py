@@ -87,7 +87,7 @@ def _signature(file: Path) -> tuple[int, int, int]:
 
 
 def ingest(home: Home, engine: Engine, playbook: Playbook, on_file: OnFile | None = None) -> Ledger:
-    """Read what is new under the ingest lock and return the home's ledger as it is then.
+    """Read what is new under the ingest lock and return the home's ledger as it is then, as `load_ledger` does.
 
     A killed ingest leaves the ledger as it was; what it had parsed is kept by content and not parsed again.
     """
@@ -114,7 +114,7 @@ def ingest(home: Home, engine: Engine, playbook: Playbook, on_file: OnFile | Non
             ledger.save(ledger_file(home))
         pending_file.unlink(missing_ok=True)
         shutil.rmtree(home.lake / ".staging", ignore_errors=True)
-        return ledger
+        return load_ledger(home)
 
 
 def _load_current(home: Home) -> Ledger:

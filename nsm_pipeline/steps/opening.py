@@ -51,6 +51,7 @@ class Open:
     playbook: Playbook
     ledger: Ledger
     engine: Engine
+    usage: UsageStep
     _fingerprints: dict[tuple[str, str, date], str] = field(default_factory=dict, compare=False)
     _judged: dict[str, list[date]] = field(default_factory=dict, compare=False)
     _reaches: dict[tuple[str, str], Reach] = field(default_factory=dict, compare=False)
@@ -58,20 +59,23 @@ class Open:
 
     @classmethod
     def of(cls, home: Home, playbook: Playbook, engine: Engine | None = None, ledger: Ledger | None = None) -> Open:
+        """Opened anew by every step of a run: what follows from ledger and playbook alone is taken over from the last
+        time where both are the same; what depends on the clock or on stored tables never is."""
         engine = engine or Engine.of(playbook.settings.engine, home.spill)
-        return cls(home, playbook, ledger or load_ledger(home), engine)
+        ledger = ledger or load_ledger(home)
+        last = OPENED.get(home)
+        if last is not None and last.ledger is ledger and last.playbook == playbook:
+            return cls(home, playbook, ledger, engine, last.usage, last._fingerprints)
+        opened = OPENED[home] = cls(home, playbook, ledger, engine, UsageStep(Lake(home.lake), ledger, playbook))
+        return opened
 
-    @cached_property
+    @property
     def lake(self) -> Lake:
-        return Lake(self.home.lake)
+        return self.usage.lake
 
     @property
     def calendar(self) -> Calendar:
         return self.playbook.calendar
-
-    @cached_property
-    def usage(self) -> UsageStep:
-        return UsageStep(self.lake, self.ledger, self.playbook)
 
     @cached_property
     def plans(self) -> dict[str, UseCasePlan]:
@@ -204,3 +208,7 @@ class Open:
             for week in self.weeks
             if self.usage.is_stale(EVIDENCE, week) or any(self.stale_tables(name, week) for name in names)
         ]
+
+
+OPENED: dict[Home, Open] = {}
+"""Each home as it was opened last under another ledger or playbook than before."""
