@@ -73,7 +73,7 @@ FOOTERS: SeenFiles[str] = {}
 def once_per_file(seen: SeenFiles[T], path: Path, read: Callable[[Path], T | None]) -> T | None:
     """What `read` makes of a file, read once for as long as the file stays the same one; None where it is missing."""
     try:
-        signature = _signature(path)
+        signature = signature_of(path)
     except FileNotFoundError:
         return None
     known = seen.get(path)
@@ -82,7 +82,7 @@ def once_per_file(seen: SeenFiles[T], path: Path, read: Callable[[Path], T | Non
     return known[1]
 
 
-def _signature(path: Path) -> tuple[int, int, int]:
+def signature_of(path: Path) -> tuple[int, int, int]:
     """What tells a file from the one that replaces it; the same before and after a rename."""
     stat = path.stat()
     return stat.st_mtime_ns, stat.st_size, stat.st_ino
@@ -118,7 +118,7 @@ class Lake:
         with replacing(path) as temporary:
             with pa.OSFile(str(temporary), "wb") as file:
                 pq.write_table(stamped, file, **WRITER)
-            signature = _signature(temporary)
+            signature = signature_of(temporary)
         FOOTERS[path] = (signature, fingerprint)
         return path
 

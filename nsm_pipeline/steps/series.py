@@ -12,19 +12,29 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import pyarrow as pa
+import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict
 
 from nsm_pipeline.certification.evidence import Evidence, gather
 from nsm_pipeline.certification.gates import GATES_VERSION, Gate, gates_of
 from nsm_pipeline.events.evidence import EVIDENCE as WEEK_EVIDENCE
 from nsm_pipeline.events.quality import QUALITY
+from nsm_pipeline.gathered import gathered
 from nsm_pipeline.lake import digest, json_text, write_text
-from nsm_pipeline.metrics.growth import growth_series, is_in_account_weeks, lifecycle_counts, north_star_from_accounts
+from nsm_pipeline.metrics.growth import (
+    GROWTH_VERSION,
+    growth_series,
+    is_in_account_weeks,
+    lifecycle_counts,
+    north_star_from_accounts,
+)
 from nsm_pipeline.metrics.measures import ROLES
 from nsm_pipeline.metrics.numbers import METRIC_ROWS
+from nsm_pipeline.metrics.weekly import METRICS_VERSION
 from nsm_pipeline.steps.opening import Open
+
+FROM_ACCOUNTS = pa.schema([("week", pa.date32()), ("value", pa.float64())])
 
 
 class GateOutcome(BaseModel):
@@ -51,17 +61,26 @@ class Verdicts(BaseModel):
 
 
 def read_weeks(opened: Open, table: str, use_case: str | None, weeks: Sequence[date], schema: pa.Schema) -> pa.Table:
-    """One small table over many weeks, `week` from the file's name; weeks without a file are left out. In one query:
-    opening a thousand files one by one takes longer than reading them."""
+    """One small table over many weeks, `week` from the file's name; weeks without a file are left out."""
     key = [use_case] if use_case else []
-    files = {week: str(file) for week in weeks if (file := opened.lake.file(table, *key, week)).is_file()}
-    if not files:
-        return schema.empty_table()
-    week = "($weeks::DATE[])[file_index::BIGINT + 1] AS week"
-    columns = ", ".join(week if name == "week" else f'"{name}"' for name in schema.names)
-    sql, parameters = f"SELECT {columns} FROM read_parquet($files)", {"files": [*files.values()], "weeks": [*files]}
-    read = _on_one(opened, lambda connection: connection.execute(sql, parameters).to_arrow_table())
-    return read.cast(schema)
+    files = {week: opened.lake.file(table, *key, week) for week in weeks}
+
+    def read(new: Mapping[date, Path]) -> dict[date, pa.Table]:
+        return {week: _read_week(file, week, schema) for week, file in new.items()}
+
+    return gathered(_gathered_file(opened, table, use_case or "all"), "as stored", files, schema, read)
+
+
+def _gathered_file(opened: Open, what: str, name: str) -> Path:
+    return opened.home.lake / ".gathered" / what / f"{name}.arrow"
+
+
+def _read_week(file: Path, week: date, schema: pa.Schema) -> pa.Table:
+    with pq.ParquetFile(pa.BufferReader(file.read_bytes())) as opened:
+        rows = opened.read([name for name in schema.names if name != "week"], use_threads=False)
+    weeks = pa.array([week], pa.date32()).take(pa.array([0] * rows.num_rows, pa.int32()))
+    place = schema.get_field_index("week")
+    return rows.add_column(place, "week", weeks).replace_schema_metadata(None).cast(schema)
 
 
 def run_growth(opened: Open, name: str) -> pa.Table:
@@ -176,11 +195,6 @@ def gather_evidence(opened: Open, name: str, weeks: Sequence[date]) -> Evidence:
     quality = read_weeks(opened, "event_quality", name, weeks, QUALITY.append(pa.field("week", pa.date32())))
     metrics = pa.concat_tables([read_weeks(opened, role, name, weeks, METRIC_ROWS) for role in ROLES])
     metrics = without(metrics, {week: found for week in weeks if (found := opened.waiting(name, week))})
-    files = [str(opened.lake.file("account_weeks", name, week)) for week in weeks]
-
-    def from_accounts(connection: duckdb.DuckDBPyConnection) -> dict[date, float | None] | None:
-        return north_star_from_accounts(connection, plan, files)
-
     adds_up = frozenset(one.metric for one in plan.plans if one.adds_up)
     return gather(
         plan.use_case,
@@ -188,7 +202,7 @@ def gather_evidence(opened: Open, name: str, weeks: Sequence[date]) -> Evidence:
         quality,
         metrics,
         growth,
-        _on_one(opened, from_accounts),
+        _values_from_accounts(opened, name, weeks),
         adds_up,
         _unreconciled(opened),
     )
@@ -200,6 +214,24 @@ def without(rows: pa.Table, metrics: Mapping[date, Collection[str]]) -> pa.Table
         return rows
     pairs = zip(rows["week"].to_pylist(), rows["metric"].to_pylist(), strict=True)
     return rows.filter(pa.array([metric not in metrics.get(week, ()) for week, metric in pairs], pa.bool_()))
+
+
+def _values_from_accounts(opened: Open, name: str, weeks: Sequence[date]) -> dict[date, float | None] | None:
+    """The North Star per week as account_weeks says it; None where it does not."""
+    plan = opened.plans[name]
+    if not is_in_account_weeks(plan):
+        return None
+    files = {week: opened.lake.file("account_weeks", name, week) for week in weeks}
+
+    def read(new: Mapping[date, Path]) -> dict[date, pa.Table]:
+        paths = list(map(str, new.values()))
+        found = _on_one(opened, lambda connection: north_star_from_accounts(connection, plan, paths))
+        said = {week: [{"week": week, "value": found[week]}] if week in found else [] for week in new}
+        return {week: pa.Table.from_pylist(rows, FROM_ACCOUNTS) for week, rows in said.items()}
+
+    key = digest(GROWTH_VERSION, METRICS_VERSION, plan.definition("north_star"), plan.account_definition())
+    rows = gathered(_gathered_file(opened, "from_accounts", name), key, files, FROM_ACCOUNTS, read)
+    return {row["week"]: row["value"] for row in rows.to_pylist()}
 
 
 def _unreconciled(opened: Open) -> Counter[date]:
