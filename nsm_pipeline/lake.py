@@ -68,6 +68,8 @@ def json_text(document: Mapping[str, object]) -> str:
 
 # Fingerprints by path, for as long as the file stays the same one: every step opens the home anew.
 FOOTERS: SeenFiles[str] = {}
+RECALLED: set[Path] = set()
+REMEMBERED = ".gathered/fingerprints"
 
 
 def once_per_file(seen: SeenFiles[T], path: Path, read: Callable[[Path], T | None]) -> T | None:
@@ -80,6 +82,25 @@ def once_per_file(seen: SeenFiles[T], path: Path, read: Callable[[Path], T | Non
     if known is None or known[0] != signature:
         known = seen[path] = (signature, read(path))
     return known[1]
+
+
+def recall(root: Path) -> None:
+    """Take over the fingerprints that an earlier process has read from the files of a lake, once per process."""
+    if root in RECALLED:
+        return
+    RECALLED.add(root)
+    try:
+        known = json.loads((root / REMEMBERED).read_bytes())
+    except (FileNotFoundError, ValueError):
+        return
+    for name, (*signature, fingerprint) in known.items():
+        FOOTERS.setdefault(root / name, (tuple(signature), fingerprint))
+
+
+def remember(root: Path) -> None:
+    """Keep the fingerprints of a lake's files for the processes to come: each holds while its file stays the same."""
+    known = {path.relative_to(root).as_posix(): (*it[0], it[1]) for path, it in FOOTERS.items() if root in path.parents}
+    write_text(root / REMEMBERED, json.dumps(known))
 
 
 def signature_of(path: Path) -> tuple[int, int, int]:

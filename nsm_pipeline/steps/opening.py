@@ -18,7 +18,7 @@ from nsm_pipeline.events.landing import load_ledger
 from nsm_pipeline.events.ledger import Ledger
 from nsm_pipeline.events.usage import UsageStep
 from nsm_pipeline.home import Home
-from nsm_pipeline.lake import Lake, digest
+from nsm_pipeline.lake import Lake, digest, recall
 from nsm_pipeline.metrics.growth import GROWTH_VERSION
 from nsm_pipeline.metrics.measures import ROLES
 from nsm_pipeline.metrics.plans import Reach, UseCasePlan
@@ -66,6 +66,7 @@ class Open:
         last = OPENED.get(home)
         if last is not None and last.ledger is ledger and last.playbook == playbook:
             return cls(home, playbook, ledger, engine, last.usage, last._fingerprints)
+        recall(home.lake)
         opened = OPENED[home] = cls(home, playbook, ledger, engine, UsageStep(Lake(home.lake), ledger, playbook))
         return opened
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from nsm_pipeline.lake import digest, write_text
+from nsm_pipeline.lake import digest, remember, write_text
 from nsm_pipeline.metrics.growth import LIFECYCLE, growth_series
 from nsm_pipeline.metrics.measures import ROLES
 from nsm_pipeline.metrics.numbers import METRIC_ROWS
@@ -39,6 +39,7 @@ def run_publication(opened: Open) -> str:
         tables = gather_tables(opened, states)
         version = write_extract(opened.home.extracts, tables, opened.playbook.settings.company)
         write_text(_record(opened), json.dumps({**_made_from(opened), "version": version}))
+        remember(opened.home.lake)
         return version
 
 
