@@ -21,7 +21,7 @@ from nsm_pipeline.certification.gates import GATES_VERSION, Gate, gates_of
 from nsm_pipeline.events.evidence import EVIDENCE as WEEK_EVIDENCE
 from nsm_pipeline.events.quality import QUALITY
 from nsm_pipeline.gathered import gathered
-from nsm_pipeline.lake import digest, json_text, write_text
+from nsm_pipeline.lake import SeenFiles, digest, json_text, once_per_file, write_text
 from nsm_pipeline.metrics.growth import (
     GROWTH_VERSION,
     growth_series,
@@ -105,14 +105,19 @@ def _on_one(opened: Open, work: Any) -> Any:
     return result
 
 
+# Verdicts on years of weeks, which every step of a run asks for.
+LOADED: SeenFiles[Verdicts] = {}
+
+
 def verdict_file(opened: Open, name: str) -> Path:
     return opened.home.lake / "verdicts" / f"{name}.json"
 
 
 def load_verdicts(opened: Open, name: str) -> Verdicts | None:
-    """The stored verdicts, None where there are none."""
-    file = verdict_file(opened, name)
-    return Verdicts.model_validate_json(file.read_bytes()) if file.is_file() else None
+    """The stored verdicts, None where there are none; to be read and not changed."""
+    return once_per_file(
+        LOADED, verdict_file(opened, name), lambda file: Verdicts.model_validate_json(file.read_bytes())
+    )
 
 
 def evidence_key(opened: Open, name: str, weeks: Sequence[date]) -> str:
