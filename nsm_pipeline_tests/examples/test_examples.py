@@ -35,6 +35,7 @@ EXAMPLES = sorted(folder.name for folder in ROOT.iterdir() if (folder / "landing
 ROLES = ("north_star", "inputs", "counter_metrics")
 MADE_BY_RUNS = ("lake", "extracts", "dagster", "last_error.txt")
 LARGEST = 300_000  # bytes: an example is read by people
+pytestmark = pytest.mark.slow
 
 
 class Ran:
