@@ -27,7 +27,7 @@ import pytest
 import yaml
 from homes import Said, extract, here
 
-from nsm_pipeline.playbook.formulas import evaluate, parse_formula
+from nsm_pipeline.playbook.formulas import evaluate, operands, parse_formula, parse_identity
 from nsm_pipeline.playbook.loading import load_playbook
 
 ROOT = Path(__file__).resolve().parents[2] / "examples"
@@ -132,6 +132,21 @@ def test_every_metric_with_a_role_has_an_expected_value(ran: Ran) -> None:
     assert expected == roles
     weeks = [week for metrics in ran.expected["values"].values() for found in metrics.values() for week in found]
     assert all(type(week) is date for week in weeks)
+
+
+def test_metric_trees_add_up(ran: Ran) -> None:
+    """A declared identity holds in every published week, in total and in every slice where the North Star is not 0."""
+    for use_case in load_playbook(ran.home / "playbook").use_cases.values():
+        if use_case.formula is None:
+            continue
+        north_star, tree = parse_identity(use_case.formula)
+        places = {key[2:] for key in ran.values if key[:2] == (use_case.use_case, north_star)}
+        for place in places:
+            sides = {name: ran.values.get((use_case.use_case, name, *place)) for name in operands(tree)}
+            wanted = ran.values[use_case.use_case, north_star, *place]
+            if place[1] == "all" or wanted:
+                assert same(evaluate(tree, sides), wanted), (use_case.use_case, place, sides)
+        assert len({place[0] for place in places}) >= 4
 
 
 def test_it_is_small_and_says_what_it_shows(ran: Ran) -> None:
