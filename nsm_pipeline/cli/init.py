@@ -26,6 +26,7 @@ from nsm_pipeline.home import Home
 from nsm_pipeline.lake import Lake, write_text
 from nsm_pipeline.playbook.loading import Playbook, load_playbook, load_settings, reading
 from nsm_pipeline.playbook.models import UseCase
+from nsm_pipeline.playbook.schema import file_name, modeline, write_schemas
 from nsm_pipeline.playbook.settings import Settings
 from nsm_pipeline.playbook.words import PropertyType
 from nsm_pipeline.workshop.answers import Answers
@@ -36,6 +37,8 @@ from nsm_pipeline.workshop.composing import Composed, composed
 from nsm_pipeline.workshop.observed import landed
 from nsm_pipeline.workshop.proposing import Proposals, proposals
 from nsm_pipeline.workshop.yaml_text import Noted, yaml_text
+
+SCHEMAS = Path(".schema")  # beside the playbook files, whose first line names it
 
 
 @dataclass(frozen=True)
@@ -124,9 +127,7 @@ def _found(order: Order, settings: Settings) -> Found:
         raise UserError(f"{home.landing}: nothing has landed there. Put files under usage_events/ and accounts/.")
     engine = Engine.of(settings.engine, home.spill)
     with bar("init") as advance:
-        ledger = ingest(
-            home, engine, Playbook(settings, {}).calendar, lambda done, of, _: advance("landing files", done, of)
-        )
+        ledger = ingest(home, engine, Playbook(settings, {}), lambda done, of, _: advance("landing files", done, of))
         seen = landed(Lake(home.lake), ledger, engine, order.events)
     names = [event.name for event in seen.events]
     if order.from_landing and not seen.events and not order.events:
@@ -145,7 +146,8 @@ def landed_names(home: Home, ledger: Ledger, engine: Engine) -> list[str]:
 def _composed(order: Order, answers: Answers, settings: Settings, found: Found | None) -> Composed:
     attributes = {**settings.account_attributes, **_to_declare(order, answers, found)}
     notes = found.proposed.notes(list(answers.events)) if found else None
-    return composed(answers, attributes, notes)
+    schema = modeline(SCHEMAS / file_name("use_case")).removeprefix("# ")
+    return composed(answers, attributes, notes, (schema,) if order.output is None else ())
 
 
 def _target(order: Order, answers: Answers) -> Path:
@@ -167,6 +169,8 @@ def _write(order: Order, settings: Settings, answers: Answers, made: Composed, f
     _refuse_second(target, answers.use_case)
     new_settings = _settings_text(found.proposed) if found and _to_declare(order, answers, found) else None
     _prove(made, new_settings or yaml_text({"account_attributes": dict(settings.account_attributes)}))
+    if order.output is None:
+        write_schemas(folder / SCHEMAS)
     write_text(target, made.text)
     if new_settings is not None:
         write_text(folder / "settings.yaml", new_settings)

@@ -106,6 +106,13 @@ class UseCasePlan:
         return Scope(tuple(sorted(self.use_case.active_events)), self._canonical(activity.where))
 
     @cached_property
+    def events_read(self) -> tuple[str, ...]:
+        """Canonical events that some metric, or activity, is about."""
+        steps = [scope for one in self.journeys for scope in (one.start, one.then) if scope is not None]
+        scopes = [*self.scopes, *steps, self.active]
+        return tuple(sorted({event for scope in scopes for event in scope.events}))
+
+    @cached_property
     def account_columns(self) -> dict[str, Measure]:
         """Measure columns of account_weeks by name: the additive parts of each metric with a role."""
         columns: dict[str, Measure] = {}

@@ -32,7 +32,7 @@ from nsm_pipeline.metrics.windows import (
     with_attributes,
 )
 
-METRICS_VERSION = 3
+METRICS_VERSION = 4
 
 
 class WeeklyMetrics:

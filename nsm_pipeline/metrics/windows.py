@@ -68,9 +68,11 @@ class WindowQueries:
 
     @property
     def events_read(self) -> tuple[str, ...]:
-        """Canonical events that some measure of the window, or activity, is about."""
-        scopes = [*self.scopes, self.plan.active] if self.is_week else self.scopes
-        scopes = [*scopes, *(one.scope for one in (*self.plain, *self.passing))]
+        """Canonical events that some measure of the window is about; of the week itself, all that anything of the use
+        case is about: a slice whose accounts did any of these has rows, if of nothing."""
+        if self.is_week:
+            return self.plan.events_read
+        scopes = [*self.scopes, *(one.scope for one in (*self.plain, *self.passing))]
         return tuple(sorted({event for scope in scopes for event in scope.events}))
 
     @property

@@ -76,8 +76,11 @@ class Place(Model):
     """Where a text is found: at the first of some paths that has one, joined of several, or always the same."""
 
     source: Paths = Field(default=(), alias="from")
+    """A column or path like customer.id; of several the first that has a text."""
     join: Paths = ()
+    """Paths whose texts together are the value, joined by a colon."""
     always: str | None = Field(default=None, min_length=1)
+    """The same text for every row."""
 
     @model_validator(mode="after")
     def _one_way(self) -> Place:
@@ -95,8 +98,11 @@ class TimePlace(Model):
     """Where a time is found and how it is written; without `times` and `zone` as the folder says."""
 
     source: Paths = Field(alias="from", min_length=1)
+    """A column or path; of several the first that has a time."""
     times: Times | None = None
+    """How this time is written, where that is not as the folder says."""
     zone: Zone | None = None
+    """The zone of this time where it names none."""
 
     @model_validator(mode="after")
     def _sensible(self) -> TimePlace:
@@ -109,6 +115,7 @@ class ObjectPlace(Model):
     """Where the properties are: one object, or several of which a later one's values win."""
 
     source: Paths = Field(alias="from", min_length=1)
+    """The path of the object, or of several."""
 
     @model_validator(mode="after")
     def _sensible(self) -> ObjectPlace:
@@ -120,7 +127,9 @@ class Added(Model):
     """A further property from elsewhere in the row; `missing` lists numbers that mean "not measured"."""
 
     source: Paths = Field(alias="from", min_length=1)
+    """A column or path; of several the first that is there."""
     missing: tuple[float, ...] = ()
+    """Numbers that mean "not measured", such as -1."""
 
     @model_validator(mode="after")
     def _sensible(self) -> Added:
@@ -140,23 +149,36 @@ class Fields(Model):
     """The contract's columns by where a sender writes them. What is not named is as the preset or contract says."""
 
     event_id: TextField = None
+    """What tells one event from all others: rows with the same are copies."""
     event_name: TextField = None
+    """The name under which a use case's events list it as a source."""
     occurred_at: TimeField = None
+    """When it happened."""
     received_at: TimeField = None
+    """When it was received, for lateness and to choose among copies."""
     account_id: TextField = None
+    """The customer's account."""
     user_id: TextField = None
+    """The person, where it is known."""
     properties: ObjectField = None
+    """The event's own properties."""
 
 
 class Sender(Model):
     """How the files of a folder, and of the folders in it, are read."""
 
     preset: Preset | None = None
+    """The vendor whose raw export the files are."""
     times: Times | None = None
+    """How times are written; ISO 8601 where nothing is said."""
     zone: Zone | None = None
+    """The zone of times that name none."""
     fields: Fields = Fields()
+    """Where the contract's columns are, where that is not as the preset or the contract says."""
     add: dict[Annotated[str, Field(min_length=1)], AddedField] = Field(default_factory=dict)
+    """Further properties from elsewhere in the row, by name."""
     rest: Literal["keep", "drop"] | None = None
+    """What becomes of columns that nothing names: properties, or nothing."""
 
     @model_validator(mode="after")
     def _sensible(self) -> Sender:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,8 @@ def test_wrong_entries(tmp_path: Path, case: dict[str, Any]) -> None:
     message = refusal(write(tmp_path, settings=yaml.safe_dump({"landing": case["landing"]}, sort_keys=False)))
     place, _, text = message.partition(": ")
     assert place == str(tmp_path / "settings.yaml")
+    line, _, text = text.partition(": ")
+    assert re.fullmatch(r"line \d+", line), message
     assert text.startswith(case["says"][0])
     for fragment in case["says"]:
         assert fragment in text, text
