@@ -167,7 +167,7 @@ class Plan:
     def definition(self) -> list[object]:
         """What decides its rows, as plain data: no title, owner or order of keys."""
         if self.formula is not None:
-            below = [operand.definition()[2:] for operand in self.operands]
+            below = sorted(str([operand.metric, *operand.definition()[2:]]) for operand in self.operands)
             return [self.metric, self.role, canonical_formula(self.formula), below, sorted(self.slices)]
         parts = [str(self.value), str(self.numerator), str(self.denominator), str(self.entities)]
         return [self.metric, self.role, *parts, str(self.divides), sorted(self.slices)]

@@ -24,7 +24,7 @@ from nsm_pipeline.metrics.measures import (
     Threshold,
     column_of,
 )
-from nsm_pipeline.playbook.filters import canonical, parse, used_columns
+from nsm_pipeline.playbook.filters import canonical, joined, parse, used_columns
 from nsm_pipeline.playbook.formulas import operands, parse_formula
 from nsm_pipeline.playbook.metric_models import TIME_UNITS, Metric, Step
 from nsm_pipeline.playbook.models import UseCase
@@ -165,8 +165,7 @@ class UseCasePlan:
 
     def _canonical(self, *wheres: str | None) -> str:
         """Filters that all must hold, as one in canonical spelling."""
-        given = [where for where in wheres if where is not None]
-        text = " AND ".join(f"({where}\n)" for where in given) if len(given) > 1 else "".join(given)
+        text = joined(*wheres)
         return canonical(parse(text, self.columns())) if text else ""
 
     def _scope(self, metric: Metric, events: Iterable[str], *wheres: str | None) -> Scope:

@@ -75,6 +75,13 @@ def _without_negate(node: exp.Expression) -> exp.Expression:
     return exp.Not(this=exp.Like(this=node.this, expression=node.expression))
 
 
+def joined(*texts: str | None) -> str:
+    """Filters that all must hold, as the text of one; '' where there is none."""
+    given = [text for text in texts if text is not None]
+    # On a line of its own, since a filter may end with a comment.
+    return " AND ".join(f"({text}\n)" for text in given) if len(given) > 1 else "".join(given)
+
+
 def used_columns(tree: exp.Expression) -> frozenset[str]:
     """Names of the columns a checked filter reads."""
     return frozenset(column.name for column in tree.find_all(exp.Column))

@@ -143,10 +143,23 @@ def _unit(node: exp.Expression, units: Mapping[str, str]) -> str:
 
 
 def canonical_formula(tree: exp.Expression) -> str:
-    """One spelling of a formula without white space and needless brackets, for fingerprints and documentation."""
-    stripped = tree.transform(lambda node: node.this if _needless(node) else node)
-    return str(stripped.sql(dialect="duckdb", comments=False))
+    """One spelling of a formula, for fingerprints: no white space, no needless brackets, the sides of + and * in order.
+
+    Sides change places, but nothing is bracketed anew: rounding makes (a + b) + c another number than a + (b + c).
+    """
+    match tree:
+        case exp.Paren():
+            return canonical_formula(tree.this)
+        case exp.Column():
+            return str(tree.name)
+        case exp.Literal():
+            return f"{float(tree.this):.17g}"
+        case exp.Neg():
+            return f"-({canonical_formula(tree.this)})"
+    left, right = canonical_formula(tree.left), canonical_formula(tree.right)
+    if isinstance(tree, exp.Add | exp.Mul):
+        left, right = sorted((left, right))
+    return f"({left} {SIGNS[type(tree)]} {right})"
 
 
-def _needless(node: exp.Expression) -> bool:
-    return isinstance(node, exp.Paren) and isinstance(node.this, exp.Column | exp.Literal | exp.Paren)
+SIGNS = {exp.Add: "+", exp.Sub: "-", exp.Mul: "*", exp.Div: "/"}

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Protocol
 
-from nsm_pipeline.playbook.filters import FilterError, parse
+from nsm_pipeline.playbook.filters import FilterError, joined, parse
 from nsm_pipeline.playbook.formulas import FormulaError, mismatch, operands, parse_formula
 from nsm_pipeline.playbook.metric_models import CREATED, Metric, Step
 from nsm_pipeline.playbook.models import UseCase
@@ -87,6 +87,9 @@ class MetricChecker:
                 where = "entity" if metric.kind == "lifecycle" else metric.kind
                 self._entity(f"{path}.{where}", metric.counted_entity, properties)
                 self._having(path, metric, properties)
+                if metric.kind == "lifecycle" and metric.of is None:
+                    both = joined(metric.where, self.use_case.activity.where)
+                    self.filter(f"{path}.where", both or None, properties, events=True)
                 if metric.by == CREATED and metric.counted_entity != "account":
                     self.checker.refuse(f"{path}.by", "found 'created_on', which only accounts have.")
             case _:
@@ -131,6 +134,10 @@ class MetricChecker:
         everywhere = {name: kind for name, kind in shared[0].items() if all(name in other for other in shared)}
         self._entity(f"{path}.{metric.kind}", metric.counted_entity, everywhere)
         self.filter(f"{path}.where", metric.where, everywhere, events=not metric.begins_when_created)
+        for key, step in (("from", metric.start), ("to", metric.to)):
+            if step is not None and step.where is not None and metric.where is not None:
+                properties = self.common(f"{path}.{key}", step.events)
+                self.filter(f"{path}.{key}.where", joined(metric.where, step.where), properties, events=True)
 
     def _created(self, path: str, metric: Metric, step: Step) -> None:
         if step.events != (CREATED,) or step.where is not None:
