@@ -14,7 +14,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent))  # plain.py and its kind run as scripts: all import alike
 
 from report import DOCUMENT, conditions, table, write
-from scenarios import Size, against_the_script, default_sample, one_more_week, orchestration
+from scenarios import Size, against_the_script, default_sample, many_metrics, one_more_week, orchestration
 
 
 def main() -> None:
@@ -47,6 +47,7 @@ def measured(work: Path, size: Size, document: Path) -> None:
 
     figures = against_the_script(work, size, say)
     figures += orchestration(work, size, say)
+    figures += many_metrics(work, size, say)
     figures += one_more_week(work, size, say)
     figures += default_sample(work, say)
     print(f"{conditions(size)}\n\n{table(figures)}")

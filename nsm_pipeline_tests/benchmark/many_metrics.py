@@ -3,9 +3,9 @@
 What belongs here: the metrics as a playbook would say them, writing it, timing `run_weeks` over stored events. What
 does not: the same numbers in SQL by hand (`plain_many`).
 
-    python many_metrics.py HOME [FOLDER]
+    python many_metrics.py HOME few|many [FOLDER]
 
-Prints the seconds of computing all weekly tables of the home's one use case; puts its metric rows into FOLDER.
+Prints the seconds of computing all weekly tables of the one use case; puts its metric rows into FOLDER.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import pyarrow.parquet as pq
 import yaml
 
 from nsm_pipeline.home import Home
@@ -101,8 +102,9 @@ def write_playbook(home: Path, metrics: dict[str, Any]) -> None:
     (home / "playbook" / "everything.yaml").write_text(text, encoding="utf-8")
 
 
-def main(root: Path, folder: Path | None) -> float:
+def main(root: Path, metrics: dict[str, Any], folder: Path | None) -> float:
     home = Home.at(root)
+    write_playbook(root, metrics)
     opened = Open.of(home, open_playbook(home))
     tables = [("everything", table) for table in WEEKLY_TABLES]
     # What is measured is computing metrics, not building usage events: those are brought up to date before.
@@ -115,11 +117,11 @@ def main(root: Path, folder: Path | None) -> float:
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)
         files = [str(file) for role in ("north_star", "inputs") for file in opened.lake.files(role)]
-        duckdb.sql("SELECT * FROM read_parquet($files)", params={"files": files}).write_parquet(
-            str(folder / "ours.parquet")
-        )
+        rows = duckdb.execute("SELECT * FROM read_parquet($files) WHERE use_case = 'everything'", {"files": files})
+        pq.write_table(rows.to_arrow_table(), folder / "ours.parquet")
     return seconds
 
 
 if __name__ == "__main__":
-    print(f"{main(Path(sys.argv[1]), Path(sys.argv[2]) if sys.argv[2:] else None):.3f}")
+    chosen = {"few": FEW, "many": MANY}[sys.argv[2]]
+    print(f"{main(Path(sys.argv[1]), chosen, Path(sys.argv[3]) if sys.argv[3:] else None):.3f}")

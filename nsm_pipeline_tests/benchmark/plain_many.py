@@ -72,9 +72,10 @@ SEATS = """SELECT week, {group} sum(seats) AS seats FROM accounts
 FINAL = {
     **{name: name for name in (*COUNTS, *PEOPLE, *ACCOUNTS, *TYPICAL, "heavy", "busy", "teams")},
     **{name: name for name in ("seconds", "seconds_green", "build_seconds", "build_seconds_failed")},
-    "mean": "seconds / n_pipelines", "mean_main": "seconds_main / n_main", "build_mean": "build_seconds / n_builds",
-    "green_share": "green / pipelines", "failed_share": "failed / pipelines",
-    "per_account": "pipelines / active_accounts", "builds_per_seat": "builds / nullif(seats, 0)",
+    "mean": "seconds / nullif(n_pipelines, 0)", "mean_main": "seconds_main / nullif(n_main, 0)",
+    "build_mean": "build_seconds / nullif(n_builds, 0)",
+    "green_share": "green / nullif(pipelines, 0)", "failed_share": "failed / nullif(pipelines, 0)",
+    "per_account": "pipelines / nullif(active_accounts, 0)", "builds_per_seat": "builds / nullif(seats, 0)",
     "accounts_of_four_weeks": "accounts_of_four_weeks",
 }  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""What is compared with what: four scenarios, each with the figures it gives.
+"""What is compared with what: five scenarios, each with the figures it gives.
 
 What belongs here: the order of work. What does not: how a process is measured (`measuring`), the table (`report`).
 """
@@ -155,6 +155,40 @@ def orchestration(work: Path, size: Size, say: Say) -> list[Figure]:
     home = work / "pipeline"
     found = min(float(measure(sys.executable, HERE / "up_to_date.py", home).out.split()[-1]) for _ in range(REPEATS))
     return [Figure(f"Orchestration of {size.weeks} weeks, three use cases", f"{found:.1f} s", "< 20 s", found < 20)]
+
+
+def many_metrics(work: Path, size: Size, say: Say) -> list[Figure]:
+    """All events in one use case with 4 metrics, with 40, and the 40 in SQL by hand: one query per grain."""
+    home, results = saved(work / "pipeline", work / "many"), work / "many-results"
+    command = (sys.executable, HERE / "many_metrics.py", home)
+    say("one use case over all events: building its usage events")
+    measure(*command, "few")
+    few, many, plain = [], [], []
+    for number in range(REPEATS):
+        say(f"4 metrics, 40 metrics, SQL by hand: {number + 1} of {REPEATS}")
+        few.append(_step(*command, "few"))
+        many.append(_step(*command, "many", results))
+        plain.append(_step(sys.executable, HERE / "plain_many.py", home, results))
+    same = measure(sys.executable, HERE / "compare_many.py", results, accept=(0, 1))
+    if same.code:
+        raise RuntimeError(f"The two are not comparable, their numbers differ:\n{same.out}")
+    shutil.rmtree(home)
+    shutil.rmtree(results)
+    (four, _), (forty, _), (by_hand, _) = min(few), min(many), min(plain)
+    rows = f"{size.events:,} events"
+    return [
+        Figure(f"One use case over {rows}: 4 metrics, 40 metrics", f"{four:.1f} s, {forty:.1f} s"),
+        Figure("40 metrics in SQL by hand, a query per grain", f"{by_hand:.1f} s"),
+        Figure("40 metrics ÷ 4 metrics", f"{forty / four:.2f}", "≤ 3", forty <= 3 * four),
+        Figure("40 metrics ÷ SQL by hand", f"{forty / by_hand:.2f}", "≤ 1.5", forty <= 1.5 * by_hand),
+        Figure("Numbers that differ between the two", same.out.splitlines()[-1].split(", ")[1], "0 differ", True),
+    ]
+
+
+def _step(*command: object) -> tuple[float, float]:
+    """Seconds that a command says its work took, and its CPU seconds."""
+    found = measure(*command)
+    return float(found.out.split()[-1]), found.cpu
 
 
 def default_sample(work: Path, say: Say) -> list[Figure]:

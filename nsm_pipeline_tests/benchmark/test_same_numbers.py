@@ -10,7 +10,7 @@ from pathlib import Path
 import duckdb
 import pytest
 from compare import differences
-from measuring import measure, run
+from measuring import measure, run, saved
 
 from nsm_pipeline.sample import SampleSpec, write_sample
 
@@ -69,3 +69,23 @@ def test_a_missing_and_a_repeated_row_are_found(measured: tuple[Path, Path], tmp
     )
     (found,) = differences(home, changed)
     assert "script has" in found
+
+
+def test_many_metrics_are_what_the_sql_by_hand_says(measured: tuple[Path, Path], tmp_path: Path) -> None:
+    """And a changed number of theirs is found."""
+    home = saved(measured[0], tmp_path / "home")
+    results = tmp_path / "results"
+    measure(sys.executable, PLAIN.with_name("many_metrics.py"), home, "many", results)
+    measure(sys.executable, PLAIN.with_name("plain_many.py"), home, results)
+    found = measure(sys.executable, PLAIN.with_name("compare_many.py"), results)
+    compared, differ = found.out.split(" numbers, ")
+    assert differ.strip() == "0 differ"
+    assert int(compared) > 40 * 20 * 3
+    rows = f"'{results / 'ours.parquet'}'"
+    more = "CASE WHEN metric = 'slow' AND slice = 'all' THEN value + 0.01 ELSE value END AS value"
+    duckdb.execute(
+        f"""COPY (SELECT * REPLACE ({more}) FROM {rows}) TO '{results / "changed.parquet"}' (FORMAT parquet)"""
+    )
+    (results / "changed.parquet").replace(results / "ours.parquet")
+    changed = measure(sys.executable, PLAIN.with_name("compare_many.py"), results, accept=(1,))
+    assert "20 differ" in changed.out
