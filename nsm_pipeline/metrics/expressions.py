@@ -89,9 +89,9 @@ def _value(node: exp.Expression, kind: str) -> object:
     return date.fromisoformat(str(value)) if kind == "date" else value
 
 
-def total(table: ir.Table, measure: Measure, columns: Mapping[str, str]) -> ir.Value:
-    """A measure over events as one aggregate. Counts and sums of nothing are 0; the rest have no value."""
-    inside = condition(table, measure.scope, columns)
+def total(table: ir.Table, measure: Measure, inside: ir.BooleanValue) -> ir.Value:
+    """A measure over the events that are `inside` its scope. Counts and sums of nothing are 0; the rest have no
+    value."""
     match measure.how:
         case "count":
             return table.count(where=inside)
@@ -114,9 +114,8 @@ def total(table: ir.Table, measure: Measure, columns: Mapping[str, str]) -> ir.V
     raise ValueError(f"{measure.how} is no single aggregate over events")
 
 
-def own_measure(table: ir.Table, scope: Scope, threshold: Threshold, columns: Mapping[str, str]) -> ir.Value:
-    """What an entity is held to a threshold by: its events in a scope, a sum or distinct values over them."""
-    inside = condition(table, scope, columns)
+def own_measure(table: ir.Table, threshold: Threshold, inside: ir.BooleanValue) -> ir.Value:
+    """What an entity is held to a threshold by: its events `inside` a scope, a sum or distinct values over them."""
     if threshold.how == "sum":
         return table[threshold.column].sum(where=inside).fill_null(0)
     if threshold.how == "distinct":
@@ -132,11 +131,9 @@ def passes(own: ir.Value, events: ir.Value, threshold: Threshold, per: ir.Value 
     return ((events > 0) & (per > 0) & COMPARE_NUMBERS[threshold.op](own, per * threshold.number)).fill_null(False)
 
 
-def per_account(table: ir.Table, measure: Measure, columns: Mapping[str, str]) -> ir.Value:
+def per_account(table: ir.Table, measure: Measure, inside: ir.BooleanValue) -> ir.Value:
     """An additive measure as one account's part of it; for distinct accounts the account's matching events."""
-    if measure.how == "account":
-        return table.count(where=condition(table, measure.scope, columns))
-    return total(table, measure, columns)
+    return table.count(where=inside) if measure.how == "account" else total(table, measure, inside)
 
 
 def over_accounts(accounts: ir.Table, column: str, measure: Measure) -> ir.Value:

@@ -24,6 +24,7 @@ from nsm_pipeline.metrics.measures import WEEK_DAYS, Role, Scope
 from nsm_pipeline.metrics.numbers import Columns, Numbers, metric_rows
 from nsm_pipeline.metrics.plans import UseCasePlan
 from nsm_pipeline.metrics.windows import (
+    WINDOW_EVENTS,
     WindowQueries,
     by_slice,
     snapshot_table,
@@ -146,7 +147,7 @@ class WeeklyMetrics:
         numbers = Numbers()
         for window in self.windows:
             connection.execute(
-                f"""CREATE OR REPLACE TEMP TABLE usage AS SELECT targets.week, events.* EXCLUDE (week)
+                f"""CREATE OR REPLACE TEMP VIEW {WINDOW_EVENTS} AS SELECT targets.week, events.* EXCLUDE (week)
                 FROM events JOIN targets ON occurred_at < ends_at AND occurred_at >= {window_start(window.days)}"""
             )
             window.run(connection, numbers)

@@ -21,14 +21,16 @@ from nsm_pipeline.metrics.numbers import UNKNOWN, Columns, Numbers
 from nsm_pipeline.metrics.plans import UseCasePlan
 
 IBIS_TYPES = {"string": "string", "integer": "int64", "number": "float64", "boolean": "boolean", "date": "date"}
+WINDOW_EVENTS = "window_events"
 IDS = {"account_id": "string", "user_id": "string", "event": "string", "is_internal": "boolean"}
 
 
 class WindowQueries:
-    """A use case's measures over one window; `run` asks them of the connection's tables `usage` and `snapshot`.
+    """A use case's measures over one window; `run` asks them of the connection's tables.
 
-    `usage`: a row per event and week in whose window it lies; `snapshot`: the weeks' accounts. For the week itself
-    `per_account` has a row per account and all its attributes afterwards.
+    `usage` (for a longer window `window_events`): a row per event and week in whose window it lies; `snapshot`: the
+    weeks' accounts. First each event is told of every scope whether it lies in it: a filter is evaluated once, however
+    many measures share it. For the week itself `per_account` has a row per account and its attributes afterwards.
     """
 
     def __init__(self, plan: UseCasePlan, columns: Columns, days: int) -> None:
@@ -43,10 +45,12 @@ class WindowQueries:
         self.outside = [scope for scope in self.scopes if scope.include_internal]
         self.is_week = days == WEEK_DAYS
         self.snapshot = snapshot_table(plan)
-        usage = usage_table(plan, self.used_columns)
+        usage = usage_table(plan, self.used_columns, "usage" if self.is_week else WINDOW_EVENTS)
         if set(self.events_read) != set(plan.use_case.events):
             usage = usage.filter(usage.event.isin(list(self.events_read)))
-        events = self._with_attributes(usage, self.filter_attributes | self._pers(self.passing))
+        flagged = self._flagged(usage)
+        self.sql_flagged = to_sql(flagged)
+        events = ibis.table(flagged.schema(), name="flagged")
         self.sql_totals = to_sql(events.group_by("week").agg(**self._totals(events, self.plain, self.outside)))
         self.sql_passing = [to_sql(self._passing(events, some, ())) for some in _by_entity(self.passing)]
         rows = self._per_account(events)
@@ -57,7 +61,7 @@ class WindowQueries:
         self.sql_cut = ""
         self.sql_event_slices: list[tuple[str, str]] = []
         if plan.slices and (self.others or self.outside):
-            self._compile_cut(usage)
+            self._compile_cut(events)
 
     @property
     def used_columns(self) -> frozenset[str]:
@@ -82,7 +86,8 @@ class WindowQueries:
         return self.plan.wheres(scopes) & self.plan.attributes.keys()
 
     def run(self, connection: duckdb.DuckDBPyConnection, numbers: Numbers) -> None:
-        """Ask everything of the tables `usage` and `snapshot`; leaves the table `per_account`."""
+        """Ask everything of the connection's tables; leaves the table `per_account`."""
+        connection.execute(f"CREATE OR REPLACE TEMP TABLE flagged AS {self.sql_flagged}")
         numbers.add("all", connection.execute(self.sql_totals))
         for sql in self.sql_passing:
             numbers.add("all", connection.execute(sql))
@@ -95,8 +100,24 @@ class WindowQueries:
         for name, sql in self.sql_event_slices:
             numbers.add(name, connection.execute(sql))
 
-    def _compile_cut(self, usage: ir.Table) -> None:
-        rows = self._cut(usage)
+    @property
+    def flagged_scopes(self) -> list[Scope]:
+        """Scopes of which an event has to know whether it lies in them."""
+        measured = {one.scope for one in (*self.plain, *self.passing)}
+        return sorted({*self.scopes, *measured, *([self.plan.active] if self.is_week else [])})
+
+    def _flagged(self, usage: ir.Table) -> ir.Table:
+        """Events with what is measured of them, and per scope a column that says whether they lie in it."""
+        rows = self._with_attributes(usage, self.filter_attributes)
+        flags = {self._flag(scope): condition(rows, scope, self.columns) for scope in self.flagged_scopes}
+        measured = {one.column for one in (*self.plain, *self.passing)} | {o.threshold.column for o in self.passing}
+        return rows.select(*sorted({"week", "account_id", "is_internal", *measured} - {""}), **flags)
+
+    def _flag(self, scope: Scope) -> str:
+        return f"_in{self.flagged_scopes.index(scope)}"
+
+    def _compile_cut(self, events: ir.Table) -> None:
+        rows = self._cut(events)
         self.sql_cut = to_sql(rows)
         cut = ibis.table(rows.schema(), name="cut")
         plain = [one for one in self.others if one.how != "passing"]
@@ -109,17 +130,14 @@ class WindowQueries:
             for some in _by_entity(passing):
                 self.sql_event_slices.append((name, to_sql(self._passing(sliced, some, ("_slice_value",)))))
 
-    def _cut(self, usage: ir.Table) -> ir.Table:
+    def _cut(self, events: ir.Table) -> ir.Table:
         """Events that count for what does not add up over accounts, with what it is computed from and cut by."""
         scopes = sorted({*(measure.scope for measure in self.others), *self.outside})
-        pers = self._pers(self.others)
-        events = self._with_attributes(usage, self.filter_attributes | pers | set(self.plan.slices))
-        inside = ibis.or_(*(condition(events, scope, self.columns) for scope in scopes))
-        used = {one.column for one in self.others} | {one.threshold.column for one in self.others} | pers
-        used |= self.plan.wheres(scopes)
-        return events.filter(inside).select(
-            *sorted({"week", "account_id", "event", "is_internal", *used, *self.plan.slices} - {""})
-        )
+        flags = [self._flag(scope) for scope in scopes]
+        used = {one.column for one in self.others} | {one.threshold.column for one in self.others}
+        rows = events.filter(ibis.or_(*(events[flag] for flag in flags)))
+        rows = rows.select(*sorted({"week", "account_id", *flags, *used} - {""}))
+        return self._with_attributes(rows, {*self._pers(self.others), *self.plan.slices})
 
     def _with_attributes(self, rows: ir.Table, names: Collection[str]) -> ir.Table:
         return with_attributes(rows, self.snapshot, names)
@@ -128,25 +146,20 @@ class WindowQueries:
         return {one.threshold.per for one in measures if one.threshold.per}
 
     def _totals(self, usage: ir.Table, measures: Sequence[Measure], scopes: Sequence[Scope]) -> dict[str, ir.Value]:
-        values = {self.names[measure]: total(usage, measure, self.columns) for measure in measures}
-        entities = {
-            self.names[scope]: usage.account_id.nunique(where=condition(usage, scope, self.columns)) for scope in scopes
-        }
+        values = {self.names[measure]: total(usage, measure, usage[self._flag(measure.scope)]) for measure in measures}
+        entities = {self.names[scope]: usage.account_id.nunique(where=usage[self._flag(scope)]) for scope in scopes}
         return {**values, **entities}
 
     def _passing(self, events: ir.Table, measures: Sequence[Measure], keys: tuple[str, ...]) -> ir.Table:
         """How many entities pass their thresholds, per week and `keys`; all measures count the same entity."""
-        entity = measures[0].column
-        rows = events.filter(events[entity].notnull()).rename(_entity=entity)
-        rows = rows.mutate(**{entity: rows["_entity"]})  # a filter or threshold may name it too
+        entity, pers_of = measures[0].column, self._pers(measures) - set(events.columns)
+        rows = self._with_attributes(events.filter(events[entity].notnull()), pers_of)
+        rows = rows.mutate(_entity=rows[entity])
         own = {
-            f"_o{place}": own_measure(rows, one.scope, one.threshold, self.columns)
+            f"_o{place}": own_measure(rows, one.threshold, rows[self._flag(one.scope)])
             for place, one in enumerate(measures)
         }
-        seen = {
-            f"_c{place}": rows.count(where=condition(rows, one.scope, self.columns))
-            for place, one in enumerate(measures)
-        }
+        seen = {f"_c{place}": rows.count(where=rows[self._flag(one.scope)]) for place, one in enumerate(measures)}
         pers = {f"_per_{name}": rows[name].max() for name in self._pers(measures)}
         entities = rows.group_by("week", *keys, "_entity").agg(**own, **seen, **pers)
         counts = {
@@ -166,15 +179,23 @@ class WindowQueries:
         external = usage.filter(~usage.is_internal)
         scopes = [scope for scope in self.scopes if not scope.include_internal]
         own = [one for one in self.additive if one.how == "passing"]
+
+        def inside(scope: Scope) -> ir.BooleanValue:
+            return external[self._flag(scope)]
+
         aggregates = {
-            **{self.names[one]: per_account(external, one, self.columns) for one in self.additive if one not in own},
-            **{f"_o{self.names[one]}": own_measure(external, one.scope, one.threshold, self.columns) for one in own},
-            **{self.names[scope]: external.count(where=condition(external, scope, self.columns)) for scope in scopes},
+            **{
+                self.names[one]: per_account(external, one, inside(one.scope))
+                for one in self.additive
+                if one not in own
+            },
+            **{f"_o{self.names[one]}": own_measure(external, one.threshold, inside(one.scope)) for one in own},
+            **{self.names[scope]: external.count(where=inside(scope)) for scope in scopes},
         }
         attributes: Collection[str] = {*self.plan.slices, *self._pers(own)}
         if self.is_week:
             attributes = list(self.plan.attributes)
-            aggregates["events"] = external.count(where=condition(external, self.plan.active, self.columns))
+            aggregates["events"] = external.count(where=inside(self.plan.active))
         rows = self._with_attributes(external.group_by("week", "account_id").agg(**aggregates), attributes)
         passed = {
             self.names[one]: passes(
