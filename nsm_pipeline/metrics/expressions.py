@@ -95,10 +95,6 @@ def total(table: ir.Table, measure: Measure, inside: ir.BooleanValue) -> ir.Valu
     match measure.how:
         case "count":
             return table.count(where=inside)
-        case "account":
-            return table.account_id.nunique(where=inside)
-        case "distinct":
-            return table[measure.column].nunique(where=inside)
         case "present":
             return table[measure.column].count(where=inside)
         case "sum":
@@ -111,7 +107,7 @@ def total(table: ir.Table, measure: Measure, inside: ir.BooleanValue) -> ir.Valu
             return table[measure.column].min(where=inside)
         case "maximum":
             return table[measure.column].max(where=inside)
-    raise ValueError(f"{measure.how} is no single aggregate over events")
+    raise ValueError(f"{measure.how} is no aggregate over single events")
 
 
 def own_measure(table: ir.Table, threshold: Threshold, inside: ir.BooleanValue) -> ir.Value:

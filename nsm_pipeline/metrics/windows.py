@@ -16,12 +16,13 @@ import ibis
 import ibis.expr.types as ir
 
 from nsm_pipeline.metrics.expressions import condition, over_accounts, own_measure, passes, per_account, total
-from nsm_pipeline.metrics.measures import WEEK_DAYS, Measure, Scope
+from nsm_pipeline.metrics.measures import ANY, WEEK_DAYS, Measure, Scope
 from nsm_pipeline.metrics.numbers import UNKNOWN, Columns, Numbers
 from nsm_pipeline.metrics.plans import UseCasePlan
 
 IBIS_TYPES = {"string": "string", "integer": "int64", "number": "float64", "boolean": "boolean", "date": "date"}
 WINDOW_EVENTS = "window_events"
+COUNTING = ("account", "distinct", "passing")
 IDS = {"account_id": "string", "user_id": "string", "event": "string", "is_internal": "boolean"}
 
 
@@ -37,8 +38,10 @@ class WindowQueries:
         self.plan, self.names, self.days = plan, columns, days
         self.columns = plan.columns()
         measures = [one for one in plan.measures if one.how != "attribute" and one.scope.days == days]
-        self.plain = [one for one in measures if one.how != "passing"]
-        self.passing = [one for one in measures if one.how == "passing"]
+        # Of everything that counts entities one question per entity: a week is grouped by its users once, not once for
+        # every measure that counts users.
+        self.counting = [one for one in measures if one.how in COUNTING]
+        self.plain = [one for one in measures if one.how not in COUNTING]
         self.additive = [one for one in measures if one.adds_up]
         self.others = [one for one in measures if not one.adds_up]
         self.scopes = [scope for scope in plan.scopes if scope.days == days]
@@ -52,7 +55,7 @@ class WindowQueries:
         self.sql_flagged = to_sql(flagged)
         events = ibis.table(flagged.schema(), name="flagged")
         self.sql_totals = to_sql(events.group_by("week").agg(**self._totals(events, self.plain, self.outside)))
-        self.sql_passing = [to_sql(self._passing(events, some, ())) for some in _by_entity(self.passing)]
+        self.sql_entities = [to_sql(self._entities(events, some, ())) for some in _by_entity(self.counting)]
         rows = self._per_account(events)
         self.sql_accounts = to_sql(rows)
         accounts = ibis.table(rows.schema(), name="per_account")
@@ -66,7 +69,7 @@ class WindowQueries:
     @property
     def used_columns(self) -> frozenset[str]:
         """Property columns that some measure or filter of the window reads."""
-        named = {one.column for one in (*self.plain, *self.passing)} | {one.threshold.column for one in self.passing}
+        named = {one.column for one in (*self.plain, *self.counting)} | {one.threshold.column for one in self.counting}
         scopes = [*self.scopes, self.plan.active] if self.is_week else self.scopes
         return frozenset(named | self.plan.wheres(scopes)) - {""}
 
@@ -76,7 +79,7 @@ class WindowQueries:
         case is about: a slice whose accounts did any of these has rows, if of nothing."""
         if self.is_week:
             return self.plan.events_read
-        scopes = [*self.scopes, *(one.scope for one in (*self.plain, *self.passing))]
+        scopes = [*self.scopes, *(one.scope for one in (*self.plain, *self.counting))]
         return tuple(sorted({event for scope in scopes for event in scope.events}))
 
     @property
@@ -89,7 +92,7 @@ class WindowQueries:
         """Ask everything of the connection's tables; leaves the table `per_account`."""
         connection.execute(f"CREATE OR REPLACE TEMP TABLE flagged AS {self.sql_flagged}")
         numbers.add("all", connection.execute(self.sql_totals))
-        for sql in self.sql_passing:
+        for sql in self.sql_entities:
             numbers.add("all", connection.execute(sql))
         connection.execute(f"CREATE OR REPLACE TEMP TABLE per_account AS {self.sql_accounts}")
         numbers.add("all", connection.execute(self.sql_behind))
@@ -103,14 +106,15 @@ class WindowQueries:
     @property
     def flagged_scopes(self) -> list[Scope]:
         """Scopes of which an event has to know whether it lies in them."""
-        measured = {one.scope for one in (*self.plain, *self.passing)}
+        measured = {one.scope for one in (*self.plain, *self.counting)}
         return sorted({*self.scopes, *measured, *([self.plan.active] if self.is_week else [])})
 
     def _flagged(self, usage: ir.Table) -> ir.Table:
         """Events with what is measured of them, and per scope a column that says whether they lie in it."""
         rows = self._with_attributes(usage, self.filter_attributes)
         flags = {self._flag(scope): condition(rows, scope, self.columns) for scope in self.flagged_scopes}
-        measured = {one.column for one in (*self.plain, *self.passing)} | {o.threshold.column for o in self.passing}
+        measured = {one.column for one in (*self.plain, *self.counting)}
+        measured |= {one.threshold.column for one in self.counting}
         return rows.select(*sorted({"week", "account_id", "is_internal", *measured} - {""}), **flags)
 
     def _flag(self, scope: Scope) -> str:
@@ -120,15 +124,15 @@ class WindowQueries:
         rows = self._cut(events)
         self.sql_cut = to_sql(rows)
         cut = ibis.table(rows.schema(), name="cut")
-        plain = [one for one in self.others if one.how != "passing"]
-        passing = [one for one in self.others if one.how == "passing"]
+        plain = [one for one in self.others if one.how not in COUNTING]
+        counting = [one for one in self.others if one.how in COUNTING]
         for name in self.plan.slices:
             if plain or self.outside:
                 totals = self._totals(cut, plain, self.outside)
                 self.sql_event_slices.append((name, to_sql(by_slice(cut, name, totals))))
             sliced = cut.mutate(_slice_value=slice_value(cut, name))
-            for some in _by_entity(passing):
-                self.sql_event_slices.append((name, to_sql(self._passing(sliced, some, ("_slice_value",)))))
+            for some in _by_entity(counting):
+                self.sql_event_slices.append((name, to_sql(self._entities(sliced, some, ("_slice_value",)))))
 
     def _cut(self, events: ir.Table) -> ir.Table:
         """Events that count for what does not add up over accounts, with what it is computed from and cut by."""
@@ -150,30 +154,28 @@ class WindowQueries:
         entities = {self.names[scope]: usage.account_id.nunique(where=usage[self._flag(scope)]) for scope in scopes}
         return {**values, **entities}
 
-    def _passing(self, events: ir.Table, measures: Sequence[Measure], keys: tuple[str, ...]) -> ir.Table:
-        """How many entities pass their thresholds, per week and `keys`; all measures count the same entity."""
-        entity, pers_of = measures[0].column, self._pers(measures) - set(events.columns)
+    def _entities(self, events: ir.Table, measures: Sequence[Measure], keys: tuple[str, ...]) -> ir.Table:
+        """How many entities have an event, or pass their thresholds, per week and `keys`; all measures count the same
+        entity."""
+        entity, pers_of = _entity(measures[0]), self._pers(measures) - set(events.columns)
         rows = self._with_attributes(events.filter(events[entity].notnull()), pers_of)
         rows = rows.mutate(_entity=rows[entity])
-        own = {
-            f"_o{place}": own_measure(rows, one.threshold, rows[self._flag(one.scope)])
-            for place, one in enumerate(measures)
-        }
-        seen = {f"_c{place}": rows.count(where=rows[self._flag(one.scope)]) for place, one in enumerate(measures)}
+        held = [one for one in measures if one.threshold != ANY]
+        own = {f"_o{self.names[one]}": own_measure(rows, one.threshold, rows[self._flag(one.scope)]) for one in held}
+        scopes = sorted({one.scope for one in measures})
+        seen = {self._flag(scope): rows.count(where=rows[self._flag(scope)]) for scope in scopes}
         pers = {f"_per_{name}": rows[name].max() for name in self._pers(measures)}
         entities = rows.group_by("week", *keys, "_entity").agg(**own, **seen, **pers)
-        counts = {
-            self.names[one]: entities.count(
-                where=passes(
-                    entities[f"_o{place}"],
-                    entities[f"_c{place}"],
-                    one.threshold,
-                    entities[f"_per_{one.threshold.per}"] if one.threshold.per else None,
-                )
-            )
-            for place, one in enumerate(measures)
-        }
-        return entities.group_by("week", *keys).agg(**counts)
+
+        def counts(one: Measure) -> ir.BooleanValue:
+            events = entities[self._flag(one.scope)]
+            if one.threshold == ANY:
+                return events > 0
+            per = entities[f"_per_{one.threshold.per}"] if one.threshold.per else None
+            return passes(entities[f"_o{self.names[one]}"], events, one.threshold, per)
+
+        found = {self.names[one]: entities.count(where=counts(one)) for one in measures}
+        return entities.group_by("week", *keys).agg(**found)
 
     def _per_account(self, usage: ir.Table) -> ir.Table:
         external = usage.filter(~usage.is_internal)
@@ -221,8 +223,13 @@ class WindowQueries:
         return found or {"_accounts": accounts.count()}
 
 
+def _entity(measure: Measure) -> str:
+    return "account_id" if measure.how == "account" else measure.column
+
+
 def _by_entity(measures: Sequence[Measure]) -> list[list[Measure]]:
-    return [[one for one in measures if one.column == entity] for entity in sorted({one.column for one in measures})]
+    entities = sorted({_entity(one) for one in measures})
+    return [[one for one in measures if _entity(one) == entity] for entity in entities]
 
 
 def snapshot_table(plan: UseCasePlan) -> ir.Table:

@@ -21,7 +21,7 @@ from nsm_pipeline.steps.opening import Open
 from nsm_pipeline.weeks import WEEK
 
 # Of all windows of a batch together: a row counts for every week in whose window it lies.
-ROWS_AT_ONCE = 2_000_000
+ROWS_AT_ONCE = 3_000_000
 Began = Mapping[tuple[str, str, object], pa.Table]
 """First events ever, by use case, journey and account snapshot (None where no attribute matters)."""
 
