@@ -47,6 +47,8 @@ def summarise(opened: Open, states: Sequence[WeekState]) -> dict[str, Any]:
             "north_star_title": title_of(north_star, use_case.metrics[north_star]),
             "unit": use_case.metrics[north_star].unit,
             "latest": latest,
+            # The row after the latest has the mean over the weeks before it: those that are complete.
+            "mean_growth": progress[0]["mean_growth_13_weeks"] if progress else None,
             "state": state.state if state else None,
             "failed": list(state.failed) if state else [],
             "certificate_id": state.certificate_id if state else None,
@@ -109,7 +111,7 @@ def _panel(name: str, one: Mapping[str, Any]) -> Panel:
         table.add_column()
     table.add_row(
         f"[dim]growth[/] {signed(latest['growth'])}",
-        f"[dim]13-week mean before[/] {signed(latest['mean_growth_13_weeks'])}",
+        f"[dim]mean of 13 weeks[/] {signed(one['mean_growth'])}",
         f"[dim]goal[/] {number(latest['goal'])}",
         f"[dim]attained[/] {share(latest['attainment'])}",
     )

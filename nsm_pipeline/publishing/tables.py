@@ -52,7 +52,7 @@ METRIC_COLUMNS = (
     Column("denominator", "number", "What it is divided by; for medians the number of values."),
     Column("entities", "integer", "Distinct accounts behind the value.", True),
     Column("unit", "string", "Unit of the value.", True),
-    Column("state", "string", "certified, or flash for the week in progress.", True),
+    Column("state", "string", "certified, or flash while the week or the metric's window is in progress.", True),
     Column("certificate_id", "string", "The certificate that vouches for the row; null for flash."),
 )
 METRIC_KEY = ("use_case", "metric", "week", "slice", "slice_value")
@@ -83,7 +83,7 @@ GROWTH = ExtractTable(
         Column("unknown_creation", "integer", "Active accounts whose creation is not known."),
         Column("goal", "number", "previous_value × (1 + the target growth)."),
         Column("attainment", "number", "value ÷ goal."),
-        Column("state", "string", "certified, or flash for the week in progress.", True),
+        Column("state", "string", "certified, or flash while the week or the metric's window is in progress.", True),
         Column("certificate_id", "string", "The certificate of the week; null for flash."),
     ),
 )
@@ -94,7 +94,12 @@ CERTIFICATES = ExtractTable(
     (
         Column("use_case", "string", "Use case by name.", True),
         Column("week", "date", "First day of the week.", True),
-        Column("state", "string", "certified, withheld, flash (in progress) or missing.", True),
+        Column(
+            "state",
+            "string",
+            "certified, withheld, flash (in progress, or its North Star's window open) or missing.",
+            True,
+        ),
         Column("certificate_id", "string", "Certificate of the published values; null where there are none."),
         Column("gates", "integer", "Gates judged.", True),
         Column("failed_gates", "integer", "Gates that withhold the week.", True),
