@@ -97,7 +97,7 @@ CERTIFICATES = ExtractTable(
         Column(
             "state",
             "string",
-            "certified, withheld, flash (in progress, or its North Star's window open) or missing.",
+            "certified, withheld, flash (in progress, or its window open) or missing.",
             True,
         ),
         Column("certificate_id", "string", "Certificate of the published values; null where there are none."),
