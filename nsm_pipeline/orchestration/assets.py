@@ -30,11 +30,12 @@ from nsm_pipeline.orchestration.metadata import (
 )
 from nsm_pipeline.orchestration.partitions import weeks_of_run
 from nsm_pipeline.orchestration.resources import HomeResource
+from nsm_pipeline.playbook.kinds import definition_text
 from nsm_pipeline.playbook.models import UseCase
 from nsm_pipeline.publishing.tables import EXTRACT
 from nsm_pipeline.steps.certificates import run_certificates
 from nsm_pipeline.steps.opening import WEEKLY_TABLES, Open
-from nsm_pipeline.steps.publication import run_publication
+from nsm_pipeline.steps.publication import run_publication, title_of
 from nsm_pipeline.steps.series import run_growth
 from nsm_pipeline.steps.weekly import WeekDone, run_weeks
 
@@ -163,11 +164,18 @@ def _table_specs(plan: UseCasePlan, partitions: dg.PartitionsDefinition[str]) ->
             group_name=name,
             owners=TEAM,
             kinds={"duckdb", "parquet"},
-            description=f"{use_case.title}: {TEXT[table]}",
+            description=f"{use_case.title}: {TEXT[table]}{_definitions(plan, table)}",
             metadata={"dagster/column_schema": account_schema if table == "account_weeks" else METRIC_SCHEMA},
         )
         for table in WEEKLY_TABLES
     ]
+
+
+def _definitions(plan: UseCasePlan, role: str) -> str:
+    """A role's metrics as a Markdown list: what each one counts."""
+    metrics = {one.metric: plan.use_case.metrics[one.metric] for one in plan.plans if one.role == role}
+    said = (f"* **{title_of(name, metric)}** ({definition_text(metric)})" for name, metric in metrics.items())
+    return "\n\n" + "\n".join(said) if metrics else ""
 
 
 def _of_usage(opened: Open, done: WeekDone) -> dict[str, object]:

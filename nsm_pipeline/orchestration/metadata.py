@@ -20,6 +20,7 @@ from dagster._core.execution.context.metadata_logging import (
 from nsm_pipeline.events.ledger import Ledger
 from nsm_pipeline.metrics.growth import GROWTH
 from nsm_pipeline.metrics.numbers import METRIC_ROWS
+from nsm_pipeline.publishing import tables
 from nsm_pipeline.steps.certificates import WeekState
 
 PREVIEW = 5
@@ -101,5 +102,5 @@ def attach(context: dg.AssetExecutionContext, found: Mapping[tuple[dg.AssetKey, 
     step._metadata_accumulator = OutputMetadataAccumulator(per_output_metadata=handles)
 
 
-METRIC_SCHEMA = column_schema(METRIC_ROWS)
-GROWTH_SCHEMA = column_schema(GROWTH)
+METRIC_SCHEMA = column_schema(METRIC_ROWS, {one.name: one.description for one in tables.NORTH_STAR.columns})
+GROWTH_SCHEMA = column_schema(GROWTH, {one.name: one.description for one in tables.GROWTH.columns})
