@@ -23,7 +23,7 @@ import pyarrow.parquet as pq
 from nsm_pipeline.events.files import UnusableFile
 from nsm_pipeline.events.ledger import Content
 from nsm_pipeline.events.reading import open_source
-from nsm_pipeline.lake import Lake
+from nsm_pipeline.lake import EVENTS_WRITER, Lake
 
 QUARANTINE = pa.schema(
     [
@@ -91,7 +91,7 @@ def _write(
     try:
         (counted,) = connection.execute(
             f"""COPY (SELECT {COLUMNS}, CASE WHEN reason IS NULL THEN week END AS week FROM typed) TO $folder
-            (FORMAT parquet, PARTITION_BY (week), COMPRESSION lz4_raw, PARQUET_VERSION v2)""",
+            ({EVENTS_WRITER}, COMPRESSION lz4_raw, PARTITION_BY (week))""",
             {"folder": str(folder)},
         ).fetchall()
     except duckdb.OutOfMemoryException:
@@ -169,8 +169,8 @@ def _place(connection: duckdb.DuckDBPyConnection, written: list[Path], target: P
     if len(written) > 1:  # DuckDB keeps so many files open and no more: beyond that a week's rows begin a second one
         whole = written[0].with_name("whole.parquet")
         connection.execute(
-            """COPY (FROM read_parquet($files, hive_partitioning = false) ORDER BY row_number) TO $whole
-            (FORMAT parquet, COMPRESSION lz4_raw, PARQUET_VERSION v2)""",
+            f"""COPY (FROM read_parquet($files, hive_partitioning = false) ORDER BY row_number) TO $whole
+            ({EVENTS_WRITER}, COMPRESSION lz4_raw)""",
             {"files": [str(path) for path in written], "whole": str(whole)},
         )
     rows = pq.read_metadata(whole).num_rows

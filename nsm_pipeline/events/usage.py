@@ -21,15 +21,12 @@ from nsm_pipeline.events.evidence import write_evidence
 from nsm_pipeline.events.inputs import EVIDENCE, WeekInputs, by_week
 from nsm_pipeline.events.instrumentation import LANDED, Mapping
 from nsm_pipeline.events.quality import QUALITY, quality_rows, quality_sql
-from nsm_pipeline.lake import FINGERPRINT, digest, replacing
+from nsm_pipeline.lake import EVENTS_WRITER, FINGERPRINT, digest, replacing
 from nsm_pipeline.playbook.models import UseCase
 
 # A row of the week's parts as one number: the place of its part among them, and its position in the part below.
 ROW_BITS = 40
 LOST = pa.schema([("row", pa.int64())])
-# No dictionaries of ids and no Bloom filters: nobody looks up one row, and they are a seventh of the time to write.
-WRITER = """FORMAT parquet, COMPRESSION snappy, PARQUET_VERSION v2, WRITE_BLOOM_FILTER false,
-    STRING_DICTIONARY_PAGE_SIZE_LIMIT 65536"""
 OnUseCase = Callable[[str], None]
 
 
@@ -192,7 +189,7 @@ class UsageStep(WeekInputs):
             with replacing(self.lake.file("usage_events", name, week)) as temporary:
                 connection.execute(
                     f"""COPY (SELECT * EXCLUDE (week) FROM usage WHERE week = $week) TO $file
-                    ({WRITER}, KV_METADATA $stamp)""",
+                    ({EVENTS_WRITER}, COMPRESSION snappy, KV_METADATA $stamp)""",
                     {"file": str(temporary), "week": week, "stamp": stamp},
                 )
             wide = {str(row["event"]): row for row in counts.get(week, ())}
