@@ -5,6 +5,7 @@ What belongs here: deciding whether a run is needed, starting it, what it return
 
 from __future__ import annotations
 
+import gc
 import io
 import logging
 import os
@@ -35,6 +36,7 @@ ATTEMPTS = 3
 
 def run_home(home: Home, as_of: date | None, as_json: bool) -> int:
     """Bring a home up to date; prints the summary and returns the exit code."""
+    _collect_seldom()
     with bar("run") as advance:
         opened = _ingested(home, as_of, advance)
         for _ in range(ATTEMPTS):
@@ -50,6 +52,7 @@ def run_home(home: Home, as_of: date | None, as_json: bool) -> int:
 
 def backfill_home(home: Home, as_of: date | None, weeks: str, use_cases: Sequence[str], as_json: bool) -> int:
     """Rebuild weeks of some use cases (all by default) whatever their state; prints the summary."""
+    _collect_seldom()
     playbook = open_playbook(home, as_of)
     for name in use_cases:
         if name not in playbook.use_cases:
@@ -63,6 +66,12 @@ def backfill_home(home: Home, as_of: date | None, weeks: str, use_cases: Sequenc
                 raise UserError(f"--weeks: found {week}, which is outside this home's weeks, {span}.")
         _dagster_run(opened, as_of, first, last, advance, list(use_cases) or list(opened.plans))
     return _finish(_reopened(opened), as_json)
+
+
+def _collect_seldom() -> None:
+    """Look for reference cycles seldom: a run makes few, and at Python's default every search walks through the million
+    objects of Dagster and Great Expectations, two seconds over three years of weeks."""
+    gc.set_threshold(100_000, 50, 100)
 
 
 def _range(weeks: str, calendar: Calendar) -> tuple[date, date]:
