@@ -34,7 +34,7 @@ WRITER = {
     "write_page_checksum": True,
 }
 # Options of DuckDB's COPY for millions of events. Dictionaries only of what has few values, and no Bloom filters:
-# nobody looks up one row, and trying a dictionary of ids before giving it up is a tenth to a fifth of the time to write.
+# nobody looks up one row, and a dictionary of ids that is tried and given up takes a tenth to a fifth of the time.
 EVENTS_WRITER = """FORMAT parquet, PARQUET_VERSION v2, WRITE_BLOOM_FILTER false,
     STRING_DICTIONARY_PAGE_SIZE_LIMIT 65536, DICTIONARY_SIZE_LIMIT 4096"""
 

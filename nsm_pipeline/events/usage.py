@@ -181,7 +181,13 @@ class UsageStep(WeekInputs):
         mapping = self.mapping(use_case, weeks[0])
         key = digest(name, self.definition(use_case, weeks[0]))
         usage_sql, counts_sql, copies_sql = self.compiled(key, lambda: self._compile(mapping, use_case))
-        connection.execute(f"CREATE OR REPLACE TEMP TABLE usage AS {usage_sql}")
+        # Events as numbers: every measure asks which event a row is. In queries and files they keep their names.
+        connection.register("event_names", pa.table({"name": pa.array(list(use_case.events), pa.string())}))
+        connection.execute("CREATE OR REPLACE TEMP TYPE canonical AS ENUM (SELECT name FROM event_names)")
+        connection.execute(
+            f"""CREATE OR REPLACE TEMP TABLE usage AS
+            SELECT * REPLACE (event::canonical AS event) FROM ({usage_sql})"""
+        )
         counts = by_week(connection.execute(counts_sql).to_arrow_table())
         copies = by_week(connection.execute(copies_sql).to_arrow_table()) if copies_sql else {}
         for week in weeks:
