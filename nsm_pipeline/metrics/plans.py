@@ -12,7 +12,6 @@ from functools import cached_property
 
 from nsm_pipeline.metrics.measures import (
     ANY,
-    WEEK_DAYS,
     Figure,
     Journey,
     Key,
@@ -24,38 +23,11 @@ from nsm_pipeline.metrics.measures import (
     Threshold,
     column_of,
 )
+from nsm_pipeline.metrics.reach import Reach, reach_of
 from nsm_pipeline.playbook.filters import canonical, joined, parse, used_columns
 from nsm_pipeline.playbook.formulas import operands, parse_formula
 from nsm_pipeline.playbook.metric_models import TIME_UNITS, Metric, Step
 from nsm_pipeline.playbook.models import UseCase
-
-
-@dataclass(frozen=True)
-class Reach:
-    """How far metrics read: local days back from the week's end, hours past it, all of history. `stored`: whether they
-    read anything but the week as it is built, and so need a second pass over stored events."""
-
-    days: int = 7
-    hours: int = 0
-    history: bool = False
-    stored: bool = False
-
-    @property
-    def weeks_back(self) -> int:
-        return -(-self.days // 7) - 1
-
-    def __or__(self, other: Reach) -> Reach:
-        days, hours = max(self.days, other.days), max(self.hours, other.hours)
-        return Reach(days, hours, self.history or other.history, self.stored or other.stored)
-
-
-def reach_of(part: Part) -> Reach:
-    """How far one part of a metric reads."""
-    if isinstance(part, Measure):
-        return Reach(part.scope.days, stored=part.scope.days != WEEK_DAYS)
-    journey = part.journey
-    back = journey.weeks if journey.kind in ("retention", "lifecycle") else 0
-    return Reach(7 + 7 * back, journey.hours, journey.reads_history, stored=True)
 
 
 @dataclass(frozen=True)

@@ -159,7 +159,7 @@ def definition_text(metric: Metric) -> str:
         parts.append(f"where {metric.where}")
     if metric.window.days != 7:
         weeks, rest = divmod(metric.window.days, 7)
-        parts.append(f"in {metric.window.days} days" if rest else f"in {weeks} weeks")
+        parts.append(f"in {_many(metric.window.days, 'day')}" if rest else f"in {_many(weeks, 'week')}")
     if metric.include_internal:
         parts.append("with internal accounts")
     return " ".join(parts)
@@ -189,7 +189,7 @@ def _core(metric: Metric) -> str:
             steps = f"from {_step(metric.start)} to {_step(metric.to)}"
             return f"{aggregate} time per {metric.time_between} {steps} {_within(metric)}"
         case "retention":
-            return f"share of {metric.retention} with {of} {metric.weeks} weeks ago that have it now"
+            return f"share of {metric.retention} with {of} {_many(metric.weeks, 'week')} ago that have it now"
         case "cohort":
             having = f" ({metric.having})" if metric.having else ""
             done = f" with {_step(metric.to)}{having} {_within(metric)}" if metric.to else ""
@@ -212,4 +212,8 @@ def _within(metric: Metric) -> str:
     if metric.within is None:
         return ""
     days, hours = divmod(metric.within.hours, 24)
-    return f"within {metric.within.hours} hours" if hours else f"within {days} days"
+    return f"within {_many(metric.within.hours, 'hour') if hours else _many(days, 'day')}"
+
+
+def _many(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"

@@ -15,7 +15,7 @@ import pyarrow as pa
 from nsm_pipeline.events.accounts import snapshot_of
 from nsm_pipeline.metrics.measures import ROLES
 from nsm_pipeline.metrics.numbers import Numbers
-from nsm_pipeline.metrics.plans import Reach
+from nsm_pipeline.metrics.reach import Reach
 from nsm_pipeline.metrics.weekly import WeeklyMetrics, window_start
 from nsm_pipeline.steps.opening import Open
 from nsm_pipeline.weeks import WEEK

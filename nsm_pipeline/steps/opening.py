@@ -21,7 +21,8 @@ from nsm_pipeline.home import Home
 from nsm_pipeline.lake import Lake, digest, recall
 from nsm_pipeline.metrics.growth import GROWTH_VERSION
 from nsm_pipeline.metrics.measures import ROLES
-from nsm_pipeline.metrics.plans import Reach, UseCasePlan
+from nsm_pipeline.metrics.plans import UseCasePlan
+from nsm_pipeline.metrics.reach import Reach
 from nsm_pipeline.metrics.weekly import METRICS_VERSION
 from nsm_pipeline.playbook.loading import Playbook, load_playbook
 from nsm_pipeline.weeks import WEEK, Calendar, span
