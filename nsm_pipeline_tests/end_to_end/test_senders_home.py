@@ -6,7 +6,10 @@ import gzip
 import json
 from pathlib import Path
 
+import pytest
 from homes import extract, here
+
+pytestmark = pytest.mark.slow
 
 USE_CASE = """
 use_case: shop

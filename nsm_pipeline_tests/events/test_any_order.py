@@ -8,9 +8,12 @@ from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from landing_zone import Row, Zone, event
+
+pytestmark = pytest.mark.slow
 
 WEEKS = [date(2026, 2, 2), date(2026, 2, 9), date(2026, 2, 16)]
 ENDINGS = (".jsonl", ".csv", ".parquet", ".jsonl.gz")

@@ -16,6 +16,8 @@ from test_any_order import PHASES, deliveries, fill, outcome
 from nsm_pipeline.events import id_index
 from nsm_pipeline.events.id_index import IdIndex, PartOf
 
+pytestmark = pytest.mark.slow
+
 
 def landed(zone: Zone) -> dict[PartOf, int]:
     ledger = zone.ledger

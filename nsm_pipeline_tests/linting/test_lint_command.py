@@ -21,6 +21,8 @@ from nsm_pipeline.playbook.metric_models import KINDS
 from nsm_pipeline.steps.sightings import sightings
 from nsm_pipeline.weeks import span
 
+pytestmark = pytest.mark.slow
+
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "lint.md"
 

@@ -14,6 +14,8 @@ from nsm_pipeline.linting.reachable import can_be_true
 from nsm_pipeline.playbook.filters import parse
 from nsm_pipeline.playbook.models import Property
 
+pytestmark = pytest.mark.slow
+
 STATUS = ("paid", "open", "lost")
 STARS = (1, 2, 5)
 PROPERTIES = {

@@ -19,6 +19,8 @@ from slow import Cell, Row, Week, Within, World
 from nsm_pipeline.steps.opening import WEEKLY_TABLES, Open
 from nsm_pipeline.steps.weekly import run_weeks
 
+pytestmark = pytest.mark.slow
+
 FIRST = date(2026, 2, 23)
 EVENTS: dict[str, dict[str, str]] = {
     "signed_up": {},

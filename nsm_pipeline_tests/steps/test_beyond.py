@@ -14,6 +14,8 @@ from nsm_pipeline.events.landing import ingest
 from nsm_pipeline.steps.opening import WEEKLY_TABLES, Open
 from nsm_pipeline.steps.weekly import run_weeks
 
+pytestmark = pytest.mark.slow
+
 FIRST = date(2026, 2, 2)
 PLAYBOOK = """
 use_case: shop

@@ -20,6 +20,8 @@ from nsm_pipeline.steps import weekly
 from nsm_pipeline.steps.opening import WEEKLY_TABLES, Open, open_playbook
 from nsm_pipeline.steps.weekly import WeekToDo, batches, run_weeks
 
+pytestmark = pytest.mark.slow
+
 MADE = ("usage_events", "event_quality", "week_evidence", "unmapped_events", *WEEKLY_TABLES)
 
 

@@ -16,6 +16,8 @@ from nsm_pipeline.playbook.loading import load_playbook
 from nsm_pipeline.playbook.models import Property, UseCase
 from nsm_pipeline.workshop.names import canonical, canonical_names
 
+pytestmark = pytest.mark.slow
+
 
 def rows(name: str, *properties: dict[str, Any], day: str = "2026-03-03") -> list[Row]:
     """An event per properties; accounts a0 and a1, users u0 to u2."""
