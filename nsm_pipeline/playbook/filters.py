@@ -8,14 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import sqlglot
 from sqlglot import exp
-from sqlglot.errors import SqlglotError
 
 from nsm_pipeline.errors import nearest
 from nsm_pipeline.playbook.literals import fits as fits
 from nsm_pipeline.playbook.literals import literal as literal
 from nsm_pipeline.playbook.normal_form import connectives, normal_form
+from nsm_pipeline.playbook.sql_text import read_tree
 
 COMPARISONS = (exp.EQ, exp.NEQ, exp.LT, exp.LTE, exp.GT, exp.GTE)
 # What a node of a checked tree may say. Whatever else a parser puts there, now or in a later version, is refused.
@@ -29,7 +28,6 @@ PARTS: Mapping[type[exp.Expression], tuple[str, ...]] = {
 }
 NUMERIC = {"integer", "number"}
 LARGEST = 100
-LONGEST = 10_000
 
 
 class FilterError(ValueError):
@@ -42,19 +40,7 @@ def parse(text: str, columns: Mapping[str, str]) -> exp.Expression:
     Raises FilterError for anything but comparisons, and/or/not, in, between, like and is null over
     declared columns and literals of a fitting type.
     """
-    if len(text) > LONGEST:
-        raise FilterError(f"found {len(text):,} characters; at most {LONGEST:,} are accepted")
-    if "\0" in text:
-        raise FilterError("found the character U+0000, which no database's text can hold")
-    try:
-        statements = sqlglot.parse(text, dialect="duckdb")
-    except SqlglotError as error:
-        raise FilterError(f"found '{text}', which does not parse: {str(error).splitlines()[0]}") from None
-    except RecursionError:
-        raise FilterError("found an expression with brackets that are nested too deeply") from None
-    tree = statements[0] if len(statements) == 1 else None
-    if tree is None:
-        raise FilterError(f"found '{text}'; one boolean expression is accepted")
+    tree = read_tree(text, "boolean expression", FilterError)
     if sum(1 for _ in tree.find_all(exp.And, exp.Or, exp.Not, exp.Paren)) > LARGEST:
         raise FilterError(f"found more than {LARGEST} and, or, not and brackets; nested too deeply")
     tree = tree.transform(_without_negate)

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import sqlglot
 from sqlglot import exp
-from sqlglot.errors import SqlglotError
+
+from nsm_pipeline.playbook.sql_text import read_tree
 
 OPERATIONS = (exp.Add, exp.Sub, exp.Mul, exp.Div)
 LARGEST = 100
@@ -36,15 +36,7 @@ def parse_identity(text: str) -> tuple[str, exp.Expression]:
 
 
 def _parsed(text: str) -> exp.Expression:
-    try:
-        statements = sqlglot.parse(text, dialect="duckdb")
-    except SqlglotError as error:
-        raise FormulaError(f"found '{text}', which does not parse: {str(error).splitlines()[0]}") from None
-    except RecursionError:
-        raise FormulaError("found a formula with brackets that are nested too deeply") from None
-    tree = statements[0] if len(statements) == 1 else None
-    if tree is None:
-        raise FormulaError(f"found '{text}'; one formula is accepted")
+    tree = read_tree(text, "formula", FormulaError)
     if sum(1 for _ in tree.find_all(*OPERATIONS, exp.Paren, exp.Neg)) > LARGEST:
         raise FormulaError(f"found more than {LARGEST} operations and brackets; too long for a formula")
     return tree
