@@ -43,6 +43,11 @@ class Home:
         return self.root / "lake"
 
     @property
+    def records(self) -> Path:
+        """What cannot be built again: publications, their certificates, approvals."""
+        return self.root / "records"
+
+    @property
     def extracts(self) -> Path:
         return self.root / "extracts"
 

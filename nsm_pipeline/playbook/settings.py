@@ -1,4 +1,4 @@
-"""The grammar of settings.yaml: company, calendar, account attributes, engine.
+"""The grammar of settings.yaml: company, calendar, account attributes, certification, engine.
 
 What belongs here: what a setting may hold. What does not: use cases (`models`), how files are read (`senders`).
 """
@@ -11,7 +11,7 @@ from typing import Literal
 from pydantic import Field
 
 from nsm_pipeline.playbook.senders import Landing, Zone
-from nsm_pipeline.playbook.words import Model, Name, PropertyType
+from nsm_pipeline.playbook.words import Model, Name, PropertyType, Share
 
 
 class Engine(Model):
@@ -23,6 +23,17 @@ class Engine(Model):
     """How many weeks are built at a time."""
     temp_directory: str | None = None
     """Where it spills what does not fit into memory."""
+
+
+class Certification(Model):
+    """When a week's values are final, and what must happen before something is published."""
+
+    settling_days: int = Field(default=14, ge=0)
+    """A week is settling for this many days after its end; then it is final."""
+    tolerance: Share = Field(default=0.01, ge=0)
+    """A final value may change by this share of itself without a reason."""
+    approval: Literal["optional", "required"] = "optional"
+    """required: a week is published once somebody has approved its certificate."""
 
 
 class Settings(Model):
@@ -42,5 +53,7 @@ class Settings(Model):
     """Further columns of account snapshots, by name, with their types."""
     landing: Landing = Field(default_factory=dict)
     """Folders of landing/usage_events that senders fill in their own format, by name."""
+    certification: Certification = Certification()
+    """When values are final, and what must happen before they are published."""
     engine: Engine = Engine()
     """What DuckDB may use."""
