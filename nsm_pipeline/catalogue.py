@@ -196,7 +196,7 @@ def _growth(opened: Open, connection: duckdb.DuckDBPyConnection, name: str) -> N
 
 def _certificates(opened: Open, connection: duckdb.DuckDBPyConnection, name: str) -> None:
     states = [state for use_case in opened.plans for state in week_states(opened, use_case)]
-    connection.register(name, pa.Table.from_pylist(certificate_rows(states), CERTIFICATES.schema))
+    connection.register(name, pa.Table.from_pylist(certificate_rows(opened, states), CERTIFICATES.schema))
 
 
 def _extract(opened: Open, connection: duckdb.DuckDBPyConnection, name: str) -> None:

@@ -5,36 +5,50 @@ What belongs here: building and checking certificates as values. What does not: 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Mapping, Sequence
 from datetime import date
 from functools import cached_property
 
 import pyarrow as pa
 from pydantic import BaseModel, ConfigDict
 
-from nsm_pipeline.lake import digest
+from nsm_pipeline.sealed import canonical
+
+VALUES = ("metric", "role", "slice", "slice_value", "value", "numerator", "denominator", "entities")
 
 
 class CertifiedGate(BaseModel):
+    """A gate's result; `found` says what a failed one found."""
+
     model_config = ConfigDict(frozen=True)
     gate: str
     severity: str
     passed: bool
+    found: str = ""
 
 
 class Certificate(BaseModel):
-    """No time stands in it: equal inputs give an equal certificate, and so an equal id."""
+    """No time stands in it: equal inputs give an equal certificate, and so an equal id.
+
+    `fingerprints`: per table of the week the digest of what it was made from; `made_from`: the documents behind them
+    (landed files, account snapshot, definition, version of the code); `waiting`: metrics left out, their own window
+    being open.
+    """
 
     model_config = ConfigDict(frozen=True)
     use_case: str
     week: date
     fingerprints: dict[str, str]
+    made_from: dict[str, dict[str, object]] = {}
+    waiting: list[str] = []
     values: list[dict[str, object]]
     gates: list[CertifiedGate]
 
     @cached_property
     def id(self) -> str:
-        return f"{self.use_case}-{self.week}-{digest(self.model_dump(mode='json'))}"
+        content = hashlib.sha256(canonical(self.model_dump(mode="json")).encode()).hexdigest()[:16]
+        return f"{self.use_case}-{self.week}-{content}"
 
     @property
     def rows(self) -> pa.Table:
@@ -43,17 +57,24 @@ class Certificate(BaseModel):
 
 
 def certify(
-    use_case: str, week: date, fingerprints: dict[str, str], rows: pa.Table, gates: Sequence[CertifiedGate]
+    use_case: str,
+    week: date,
+    fingerprints: dict[str, str],
+    rows: pa.Table,
+    gates: Sequence[CertifiedGate],
+    made_from: Mapping[str, dict[str, object]] | None = None,
+    waiting: Sequence[str] = (),
 ) -> Certificate:
     """A certificate over a week's metric rows. Raises ValueError where a critical gate has not passed."""
     failed = [gate.gate for gate in gates if gate.severity == "critical" and not gate.passed]
     if failed:
         raise ValueError(f"{use_case} {week} has failed {', '.join(failed)}")
-    values = [
-        {
-            name: row[name]
-            for name in ("metric", "role", "slice", "slice_value", "value", "numerator", "denominator", "entities")
-        }
-        for row in rows.to_pylist()
-    ]
-    return Certificate(use_case=use_case, week=week, fingerprints=fingerprints, values=values, gates=list(gates))
+    return Certificate(
+        use_case=use_case,
+        week=week,
+        fingerprints=fingerprints,
+        made_from=dict(made_from or {}),
+        waiting=sorted(waiting),
+        values=rows.select(VALUES).to_pylist(),
+        gates=list(gates),
+    )

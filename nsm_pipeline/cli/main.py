@@ -101,12 +101,40 @@ def init(
     init_home(Order(_home(home), answers, blank, from_landing, event or [], use_case, output, force, json))
 
 
-@app.command()
-def run(home: HomeOption = None, as_of: AsOfOption = None, json: JsonOption = False) -> None:
-    """Ingest what is new, build every week that is missing or out of date in one run, certify, publish."""
-    from nsm_pipeline.cli.running import run_home
+RestateOption = Annotated[bool, typer.Option("--restate", help="Let final values change; needs --reason.")]
+ReasonOption = Annotated[str | None, typer.Option("--reason", help="Why they change, for the restatement ledger.")]
+ByOption = Annotated[str | None, typer.Option("--by", help="Whose word it is.", show_default="the user's name")]
 
-    raise typer.Exit(run_home(_home(home), _day(as_of), as_json=json))
+
+@app.command()
+def run(
+    home: HomeOption = None,
+    as_of: AsOfOption = None,
+    restate: RestateOption = False,
+    reason: ReasonOption = None,
+    by: ByOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Ingest what is new, build every week that is missing or out of date in one run, certify, publish."""
+    from nsm_pipeline.cli.running import restatement_of, run_home
+
+    word = restatement_of(restate, reason, by)
+    raise typer.Exit(run_home(_home(home), _day(as_of), as_json=json, restatement=word))
+
+
+@app.command()
+def approve(
+    use_case: Annotated[str, typer.Option(help="The use case.")],
+    weeks: Annotated[str, typer.Option(help="First and last week, YYYY-MM-DD..YYYY-MM-DD, or one.")],
+    by: Annotated[str, typer.Option(help="Who approves.")],
+    note: Annotated[str, typer.Option(help="What they have to say.")] = "",
+    home: HomeOption = None,
+    as_of: AsOfOption = None,
+) -> None:
+    """Sign off the newest certificates of some weeks. It does not carry over to later ones."""
+    from nsm_pipeline.cli.approving import approve_weeks
+
+    approve_weeks(_home(home), _day(as_of), use_case, weeks, by, note)
 
 
 @app.command()
@@ -115,12 +143,16 @@ def backfill(
     use_case: Annotated[list[str] | None, typer.Option(help="Only this use case; may be repeated.")] = None,
     home: HomeOption = None,
     as_of: AsOfOption = None,
+    restate: RestateOption = False,
+    reason: ReasonOption = None,
+    by: ByOption = None,
     json: JsonOption = False,
 ) -> None:
     """Rebuild a range of weeks from landed rows, in one run, whether or not they are out of date."""
-    from nsm_pipeline.cli.running import backfill_home
+    from nsm_pipeline.cli.running import backfill_home, restatement_of
 
-    raise typer.Exit(backfill_home(_home(home), _day(as_of), weeks, use_case or [], as_json=json))
+    word = restatement_of(restate, reason, by)
+    raise typer.Exit(backfill_home(_home(home), _day(as_of), weeks, use_case or [], as_json=json, restatement=word))
 
 
 @app.command()
@@ -130,7 +162,7 @@ def status(
     show: Annotated[int, typer.Option("--last", min=1, help="How many of the newest weeks to list.")] = 20,
     json: JsonOption = False,
 ) -> None:
-    """Per use case and week: missing, flash, withheld (and why) or certified; and what became of the rows."""
+    """Per use case and week: missing, flash, withheld or held (and why) or certified; and what became of the rows."""
     from nsm_pipeline.cli.status import show_status
 
     show_status(_home(home), _day(as_of), show, as_json=json)

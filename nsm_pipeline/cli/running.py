@@ -6,6 +6,7 @@ What belongs here: deciding whether a run is needed, starting it, what it return
 from __future__ import annotations
 
 import gc
+import getpass
 import io
 import logging
 import os
@@ -20,74 +21,80 @@ from typing import Any
 
 from nsm_pipeline.cli.exits import WITHHELD
 from nsm_pipeline.cli.progress import Advance, bar
+from nsm_pipeline.cli.ranges import known_use_case, week_range, weeks_within
 from nsm_pipeline.cli.summary import print_json, print_summary
-from nsm_pipeline.errors import UserError, nearest
+from nsm_pipeline.errors import UserError
 from nsm_pipeline.events.landing import FOLDERS, ingest, load_ledger
 from nsm_pipeline.home import Home
 from nsm_pipeline.lake import write_text
 from nsm_pipeline.orchestration.ahead import load_ahead
+from nsm_pipeline.steps.anew import ask_anew
 from nsm_pipeline.steps.certificates import WeekState, week_states
 from nsm_pipeline.steps.opening import Open, open_playbook
 from nsm_pipeline.steps.publication import is_published
-from nsm_pipeline.weeks import Calendar
+from nsm_pipeline.steps.release import Restatement
 
 ATTEMPTS = 3
 
 
-def run_home(home: Home, as_of: date | None, as_json: bool) -> int:
-    """Bring a home up to date; prints the summary and returns the exit code."""
+def run_home(home: Home, as_of: date | None, as_json: bool, restatement: Restatement | None = None) -> int:
+    """Bring a home up to date; prints the summary and returns the exit code. `restatement`: with it final values may
+    change."""
     _collect_seldom()
     with bar("run") as advance:
         opened = _ingested(home, as_of, advance)
         for _ in range(ATTEMPTS):
             stale = opened.stale_weeks()
-            if not stale and is_published(opened):
+            if not stale and is_published(opened) and not (restatement and _is_held(opened)):
                 break
             last = [opened.calendar.current()]
-            _dagster_run(opened, as_of, (stale or last)[0], (stale or last)[-1], advance)
+            _dagster_run(opened, as_of, (stale or last)[0], (stale or last)[-1], advance, restatement)
             # Another run on this home may have landed files meanwhile: what it made stale is ours to finish.
             opened = _reopened(opened)
     return _finish(opened, as_json)
 
 
-def backfill_home(home: Home, as_of: date | None, weeks: str, use_cases: Sequence[str], as_json: bool) -> int:
-    """Rebuild weeks of some use cases (all by default) whatever their state; prints the summary."""
+def backfill_home(
+    home: Home,
+    as_of: date | None,
+    weeks: str,
+    use_cases: Sequence[str],
+    as_json: bool,
+    restatement: Restatement | None = None,
+) -> int:
+    """Rebuild weeks of some use cases (all by default) whatever their state; prints the summary. Killed, the next run
+    goes on with the weeks that are left."""
     _collect_seldom()
     playbook = open_playbook(home, as_of)
     for name in use_cases:
-        if name not in playbook.use_cases:
-            raise UserError(f"--use-case: found '{name}'; {nearest(name, playbook.use_cases)}")
-    first, last = _range(weeks, playbook.calendar)
+        known_use_case(name, playbook.use_cases)
+    first, last = ends = week_range(weeks, playbook.calendar)
     with bar("backfill") as advance:
         opened = _ingested(home, as_of, advance)
-        for week in (first, last):
-            if week not in opened.weeks:
-                span = f"{opened.weeks[0]}..{opened.weeks[-1]}" if opened.weeks else "none yet"
-                raise UserError(f"--weeks: found {week}, which is outside this home's weeks, {span}.")
-        _dagster_run(opened, as_of, first, last, advance, list(use_cases) or list(opened.plans))
+        ask_anew(home, names := list(use_cases) or list(opened.plans), weeks_within(opened, ends))
+        _dagster_run(opened, as_of, first, last, advance, restatement, names)
     return _finish(_reopened(opened), as_json)
+
+
+def restatement_of(restate: bool, reason: str | None, by: str | None) -> Restatement | None:
+    """Somebody's word for changing final values, from the command line. Raises UserError where half of it is given."""
+    if not restate:
+        if reason or by:
+            raise UserError("--reason, --by: found without --restate, which says that final values may change.")
+        return None
+    if not (reason or "").strip():
+        raise UserError('--restate: a reason is needed, for the restatement ledger: --reason "…".')
+    return Restatement(str(reason).strip(), (by or "").strip() or getpass.getuser())
+
+
+def _is_held(opened: Open) -> bool:
+    return any(state.state == "held" for name in opened.plans for state in week_states(opened, name))
 
 
 def _collect_seldom() -> None:
     """Look for reference cycles seldom: a run makes few, and at Python's default every search walks through the million
     objects of Dagster and Great Expectations, two seconds over three years of weeks."""
     gc.set_threshold(100_000, 50, 100)
-
-
-def _range(weeks: str, calendar: Calendar) -> tuple[date, date]:
-    parts = weeks.split("..") if ".." in weeks else [weeks, weeks]
-    try:
-        first, last = (date.fromisoformat(part) for part in parts)
-    except ValueError:
-        raise UserError(
-            f"--weeks: found '{weeks}'; YYYY-MM-DD..YYYY-MM-DD is needed, both first days of weeks."
-        ) from None
-    for day in (first, last):
-        if calendar.week_of_day(day) != day:
-            raise UserError(f"--weeks: found {day}, on which no week starts; nearest: {calendar.week_of_day(day)}.")
-    if first > last:
-        raise UserError(f"--weeks: found '{weeks}', which ends before it starts.")
-    return first, last
 
 
 def _ingested(home: Home, as_of: date | None, advance: Advance) -> Open:
@@ -118,7 +125,7 @@ def _finish(opened: Open, as_json: bool) -> int:
 
 
 def _exit_code(states: Sequence[WeekState]) -> int:
-    return WITHHELD if any(state.state == "withheld" for state in states) else 0
+    return WITHHELD if any(state.state in ("withheld", "held") for state in states) else 0
 
 
 def prepare(home: Home) -> Path:
@@ -135,9 +142,15 @@ def prepare(home: Home) -> Path:
 
 
 def _dagster_run(
-    opened: Open, as_of: date | None, first: date, last: date, advance: Advance, rebuild: Sequence[str] = ()
+    opened: Open,
+    as_of: date | None,
+    first: date,
+    last: date,
+    advance: Advance,
+    restatement: Restatement | None = None,
+    only: Sequence[str] = (),
 ) -> None:
-    """One run over a range of weeks, in this process. `rebuild`: use cases to build anew and nothing else."""
+    """One run over a range of weeks, in this process. `only`: use cases to build and no others."""
     folder = prepare(opened.home)
     warnings.simplefilter("ignore")
     logging.getLogger("dagster").setLevel(logging.CRITICAL)
@@ -152,9 +165,13 @@ def _dagster_run(
     job = definitions.resolve_job_def(PIPELINE)
     config: dict[str, Any] = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
     selection: list[dg.AssetKey] | None = None
-    if rebuild:
-        selection = _selection(job, rebuild)
-        config["ops"] = {"weekly": {"config": {"force": True, "use_cases": list(rebuild)}}}
+    ops: dict[str, Any] = {}
+    if only:
+        selection = _selection(job, only)
+        ops["weekly"] = {"config": {"use_cases": list(only)}}
+    if restatement is not None:
+        ops["extracts"] = {"config": {"restate_reason": restatement.reason, "restate_by": restatement.by}}
+    config["ops"] = ops
     PROGRESS["report"] = advance
     try:
         # Dagster tells standard error of failures that it raises as well; a person gets one paragraph.

@@ -18,12 +18,18 @@ from nsm_pipeline.steps.certificates import WeekState, week_states
 from nsm_pipeline.steps.opening import Open, open_playbook
 
 console = Console()
-SYMBOLS = {"certified": "[green]✔[/]", "withheld": "[red]✘[/]", "flash": "[yellow]◔[/]", "missing": "[dim]·[/]"}
+SYMBOLS = {
+    "certified": "[green]✔[/]",
+    "held": "[magenta]‖[/]",
+    "withheld": "[red]✘[/]",
+    "flash": "[yellow]◔[/]",
+    "missing": "[dim]·[/]",
+}
 COUNTS = ("landed", "duplicate", "quarantined", "internal", "late", "unmapped")
 
 
 def show_status(home: Home, as_of: date | None, last: int, as_json: bool) -> None:
-    """Print the newest `last` weeks and every withheld one; JSON holds all weeks."""
+    """Print the newest `last` weeks and every one that is withheld or held; JSON holds all weeks."""
     opened = Open.of(home, open_playbook(home, as_of))
     states = {name: {state.week: state for state in week_states(opened, name)} for name in opened.plans}
     evidence = _evidence(opened)
@@ -35,6 +41,7 @@ def show_status(home: Home, as_of: date | None, last: int, as_json: bool) -> Non
         return
     table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column("week", no_wrap=True)
+    table.add_column("stage", no_wrap=True)
     for name in opened.plans:
         table.add_column(name, justify="center", overflow="fold")
     for name in COUNTS:
@@ -42,7 +49,12 @@ def show_status(home: Home, as_of: date | None, last: int, as_json: bool) -> Non
     for week in opened.weeks[-last:]:
         counts = evidence.get(week, {})
         cells = [SYMBOLS[states[name][week].state] for name in opened.plans]
-        table.add_row(str(week), *cells, *(f"{counts[name]:,}" if counts else "" for name in COUNTS))
+        table.add_row(
+            str(week),
+            f"[dim]{opened.stage(week)}[/]",
+            *cells,
+            *(f"{counts[name]:,}" if counts else "" for name in COUNTS),
+        )
     console.print(table)
     console.print("  ".join(f"{symbol} {state}" for state, symbol in SYMBOLS.items()))
     if len(opened.weeks) > last:
@@ -54,9 +66,10 @@ def show_status(home: Home, as_of: date | None, last: int, as_json: bool) -> Non
 def _print_reasons(states: Mapping[str, Mapping[date, WeekState]]) -> None:
     for name, weeks in states.items():
         for week, state in weeks.items():
-            if state.state == "withheld":
+            if state.reasons:
                 kept = "earlier values stay published" if state.certificate_id else "nothing of it is published"
-                console.print(f"[red]✘[/] {name} {week}: {'; '.join(state.failed)} [dim]({kept})[/]", highlight=False)
+                why = "; ".join(state.reasons).replace("[", r"\[")
+                console.print(f"{SYMBOLS[state.state]} {name} {week}: {why} [dim]({kept})[/]", highlight=False)
             for metric, until in sorted(state.waiting.items()):
                 console.print(
                     f"[yellow]◔[/] {name} {week}: {metric} is flash until {until:%Y-%m-%d %H:%M} UTC, "
@@ -117,11 +130,14 @@ def _document(
                 "use_cases": {
                     name: {
                         "state": weeks[week].state,
+                        "stage": weeks[week].stage,
                         "certificate_id": weeks[week].certificate_id,
+                        "superseded_pending": weeks[week].is_superseded,
                         "flash_until": {
                             metric: f"{until.isoformat()}Z" for metric, until in sorted(weeks[week].waiting.items())
                         },
                         "failed": list(weeks[week].failed),
+                        "held": weeks[week].held,
                         "warnings": list(weeks[week].warnings),
                     }
                     for name, weeks in states.items()

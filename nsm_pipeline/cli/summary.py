@@ -24,6 +24,7 @@ SPARKS = "▁▂▃▄▅▆▇█"
 MARKS = {
     "certified": "[green]✔ certified[/]",
     "withheld": "[red]✘ withheld[/]",
+    "held": "[magenta]‖ held[/]",
     "flash": "[yellow]◔ flash[/]",
     "missing": "[red]? missing[/]",
 }
@@ -50,6 +51,7 @@ def summarise(opened: Open, states: Sequence[WeekState]) -> dict[str, Any]:
             # The row after the latest has the mean over the weeks before it: those that are complete.
             "mean_growth": progress[0]["mean_growth_13_weeks"] if progress else None,
             "state": state.state if state else None,
+            "stage": state.stage if state else None,
             "failed": list(state.failed) if state else [],
             "certificate_id": state.certificate_id if state else None,
             "flash": progress[-1] if progress else None,
@@ -59,6 +61,7 @@ def summarise(opened: Open, states: Sequence[WeekState]) -> dict[str, Any]:
                 for s in mine
                 if s.state == "withheld"
             ],
+            "held": [{"week": s.week, "why": s.held, "published": s.certificate_id} for s in mine if s.state == "held"],
             "history": [row["value"] for row in complete[-HISTORY:]],
         }
     return {
@@ -104,7 +107,7 @@ def _panel(name: str, one: Mapping[str, Any]) -> Panel:
     unit = one["unit"] or one["north_star_title"].lower()
     head = Text.from_markup(
         f"[bold]{number(latest['value'])}[/] {unit}   {MARKS[one['state']]}   "
-        f"[dim]week of {latest['week']}[/]   {spark(one['history'])}"
+        f"[dim]week of {latest['week']}, {one['stage']}[/]   {spark(one['history'])}"
     )
     table = Table.grid(padding=(0, 3))
     for _ in range(4):
@@ -135,6 +138,10 @@ def _panel(name: str, one: Mapping[str, Any]) -> Panel:
     for week in one["withheld"]:
         kept = "the values certified before stay published" if week["published"] else "nothing of it is published"
         lines.append(Text.from_markup(f"[red]✘[/] {week['week']} withheld; {kept}: {'; '.join(week['failed'])}"))
+    for week in one["held"]:
+        kept = "earlier values stay published" if week["published"] else "nothing of it is published"
+        why = week["why"].replace("[", r"\[")
+        lines.append(Text.from_markup(f"[magenta]‖[/] {week['week']} held; {kept}: {why}"))
     title = f"[bold]{one['title']}[/] · {one['north_star_title']}"
     return Panel(
         Group(*lines), title=title, title_align="left", border_style="cyan", subtitle=name, subtitle_align="right"

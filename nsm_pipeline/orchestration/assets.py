@@ -33,9 +33,11 @@ from nsm_pipeline.orchestration.resources import HomeResource
 from nsm_pipeline.playbook.kinds import definition_text
 from nsm_pipeline.playbook.models import UseCase
 from nsm_pipeline.publishing.tables import EXTRACT
+from nsm_pipeline.steps.anew import strike_off
 from nsm_pipeline.steps.certificates import run_certificates
 from nsm_pipeline.steps.opening import WEEKLY_TABLES, Open
 from nsm_pipeline.steps.publication import run_publication, title_of
+from nsm_pipeline.steps.release import Restatement
 from nsm_pipeline.steps.series import run_growth
 from nsm_pipeline.steps.weekly import WeekDone, run_weeks
 
@@ -51,6 +53,13 @@ TEXT = {
     "inputs": "The inputs (breadth, depth, frequency, efficiency) per week, in total and per slice.",
     "counter_metrics": "The guardrails per week, in total and per slice.",
 }
+
+
+class PublicationConfig(dg.Config):
+    """A reason for which final values may change in this run, and whose word it is; without one they are held."""
+
+    restate_reason: str = ""
+    restate_by: str = ""
 
 
 class WeeklyConfig(dg.Config):
@@ -125,6 +134,8 @@ def weekly_assets(plans: Mapping[str, UseCasePlan], partitions: dg.PartitionsDef
                 said[USAGE, week] = _of_usage(opened, done)
             for name, table in tables:
                 said[dg.AssetKey([name, table]), week] = _of_table(opened, name, table, done)
+            if usage and (asked := opened.anew & {(name, done.week) for name in config.use_cases or plans}):
+                strike_off(opened.home, asked)
             _progress(context, "weeks", number, len(weeks), week)
         attach(context, said)
         for key in (USAGE, *(dg.AssetKey(list(table)) for table in tables)):
@@ -266,9 +277,10 @@ def extracts_asset(use_cases: list[str]) -> dg.AssetsDefinition:
             for table in EXTRACT
         },
     )
-    def extracts(home: HomeResource) -> dg.MaterializeResult[Any]:
+    def extracts(config: PublicationConfig, home: HomeResource) -> dg.MaterializeResult[Any]:
         opened = home.open()
-        version = run_publication(opened)
+        reason, by = config.restate_reason, config.restate_by
+        version = run_publication(opened, Restatement(reason, by) if reason else None)
         return dg.MaterializeResult(
             metadata={"version": version, "folder": dg.MetadataValue.path(str(opened.home.extracts / "current"))}
         )

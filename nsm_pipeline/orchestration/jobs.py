@@ -14,6 +14,7 @@ from nsm_pipeline.lake import digest
 from nsm_pipeline.orchestration.assets import ACCOUNTS, LANDED
 from nsm_pipeline.orchestration.partitions import PARTITION, range_tags
 from nsm_pipeline.steps.opening import Open
+from nsm_pipeline.steps.publication import is_published, rests_on
 from nsm_pipeline.weeks import WEEK, Calendar
 
 CRON_DAYS = (1, 2, 3, 4, 5, 6, 0)  # cron's number of Monday … Sunday
@@ -92,7 +93,7 @@ def landing_sensor(open_home: Callable[[], Open], jobs: Sequence[UnresolvedAsset
 
 
 def next_request(opened: Open, loaded_first_week: date | None) -> dg.RunRequest | dg.SkipReason:
-    """What the landing zone asks for now: an ingest, a run over stale weeks, or nothing.
+    """What the home asks for now: an ingest, a run over stale weeks, a publication, or nothing.
 
     `loaded_first_week`: where the partitions of the loaded definitions begin.
     """
@@ -103,8 +104,13 @@ def next_request(opened: Open, loaded_first_week: date | None) -> dg.RunRequest 
     if opened.first_week != loaded_first_week:
         return dg.SkipReason("the first week is known only now: reload the definitions, so that its partitions exist")
     stale = opened.stale_weeks()
+    if not stale and not is_published(opened):
+        # Approved since, or final since last night: nothing to build, and something to publish.
+        current = opened.calendar.current()
+        key = digest(rests_on(opened))
+        return dg.RunRequest(run_key=f"publish-{key}", job_name=PIPELINE, tags=range_tags(current, current))
     if not stale:
-        return dg.SkipReason("nothing new has landed and every week is up to date")
+        return dg.SkipReason("nothing new has landed, every week is up to date and published")
     key = digest([stale_key(opened, week) for week in stale])
     return dg.RunRequest(run_key=f"weeks-{key}", job_name=PIPELINE, tags=range_tags(stale[0], stale[-1]))
 

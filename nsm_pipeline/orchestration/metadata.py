@@ -80,15 +80,15 @@ def landing_metadata(ledger: Ledger) -> dict[str, dg.MetadataValue]:
 
 
 def states_metadata(states: Sequence[WeekState]) -> dict[str, dg.MetadataValue]:
-    """How many weeks are in which state, and the withheld ones with their reasons."""
+    """How many weeks are in which state, and those that are withheld or held, with their reasons."""
     counts: dict[str, int] = {}
     for state in states:
         counts[state.state] = counts.get(state.state, 0) + 1
-    withheld = [state for state in states if state.state == "withheld"]
-    lines = [f"* **{state.use_case} {state.week}**: {'; '.join(state.failed)}" for state in withheld]
+    kept_back = [state for state in states if state.reasons]
+    lines = [f"* **{state.use_case} {state.week}** ({state.state}): {'; '.join(state.reasons)}" for state in kept_back]
     return {
         **{f"weeks {name}": dg.MetadataValue.int(count) for name, count in sorted(counts.items())},
-        "withheld": dg.MetadataValue.md("\n".join(lines) or "none"),
+        "not published": dg.MetadataValue.md("\n".join(lines) or "none"),
     }
 
 

@@ -39,6 +39,16 @@ class ExtractTable:
         return pa.schema([(column.name, TYPES[column.type]) for column in self.columns])
 
 
+STATE = Column(
+    "state",
+    "string",
+    "certified; superseded_pending: the last certified value of a week whose newest ones have not passed or are held; "
+    "flash while the week or the metric's window is in progress.",
+    True,
+)
+STAGE = Column(
+    "stage", "string", "flash; settling: complete, and still changed by late rows; final: changed with a reason.", True
+)
 METRIC_COLUMNS = (
     Column("use_case", "string", "Use case by name.", True),
     Column("metric", "string", "Metric by name.", True),
@@ -52,7 +62,8 @@ METRIC_COLUMNS = (
     Column("denominator", "number", "What it is divided by; for medians the number of values."),
     Column("entities", "integer", "Distinct accounts behind the value.", True),
     Column("unit", "string", "Unit of the value.", True),
-    Column("state", "string", "certified, or flash while the week or the metric's window is in progress.", True),
+    STATE,
+    STAGE,
     Column("certificate_id", "string", "The certificate that vouches for the row; null for flash."),
 )
 METRIC_KEY = ("use_case", "metric", "week", "slice", "slice_value")
@@ -83,7 +94,8 @@ GROWTH = ExtractTable(
         Column("unknown_creation", "integer", "Active accounts whose creation is not known."),
         Column("goal", "number", "previous_value × (1 + the target growth)."),
         Column("attainment", "number", "value ÷ goal."),
-        Column("state", "string", "certified, or flash while the week or the metric's window is in progress.", True),
+        STATE,
+        STAGE,
         Column("certificate_id", "string", "The certificate of the week; null for flash."),
     ),
 )
@@ -97,14 +109,20 @@ CERTIFICATES = ExtractTable(
         Column(
             "state",
             "string",
-            "certified, withheld, flash (in progress, or its window open) or missing.",
+            "certified, withheld by its gates, held for approval or a reason, flash (its window open), or missing.",
             True,
         ),
+        STAGE,
         Column("certificate_id", "string", "Certificate of the published values; null where there are none."),
+        Column("superseded_pending", "boolean", "The published values are those of a revoked certificate.", True),
         Column("gates", "integer", "Gates judged.", True),
         Column("failed_gates", "integer", "Gates that withhold the week.", True),
         Column("failed", "string", "Which failed and what they found.", True),
         Column("warnings", "string", "What failed without withholding the week.", True),
+        Column("held", "string", "Why values that have passed are not published."),
+        Column("owner", "string", "Who answers for the use case's definitions.", True),
+        Column("approved_by", "string", "Who has signed the certificate off."),
+        Column("approval_note", "string", "What they noted."),
     ),
 )
 METRIC_DICTIONARY = ExtractTable(

@@ -25,6 +25,7 @@ from nsm_pipeline.metrics.plans import UseCasePlan
 from nsm_pipeline.metrics.reach import Reach
 from nsm_pipeline.metrics.weekly import METRICS_VERSION
 from nsm_pipeline.playbook.loading import Playbook, load_playbook
+from nsm_pipeline.steps.anew import Asked, asked_anew
 from nsm_pipeline.weeks import WEEK, Calendar, span
 
 WEEKLY_TABLES = ("account_weeks", *ROLES)
@@ -46,13 +47,14 @@ def open_folder(folder: Path, as_of: date | None = None) -> Playbook:
 
 @dataclass(frozen=True)
 class Open:
-    """A home as it is now. Reopen it after an ingest: it holds one ledger."""
+    """A home as it is now. Reopen it after an ingest: it holds one ledger. `anew`: what is to be built anew."""
 
     home: Home
     playbook: Playbook
     ledger: Ledger
     engine: Engine
     usage: UsageStep
+    anew: Asked = frozenset()
     _fingerprints: dict[tuple[str, str, date], str] = field(default_factory=dict, compare=False)
     _judged: dict[str, list[date]] = field(default_factory=dict, compare=False)
     _reaches: dict[tuple[str, str], Reach] = field(default_factory=dict, compare=False)
@@ -66,9 +68,10 @@ class Open:
         ledger = ledger or load_ledger(home)
         last = OPENED.get(home)
         if last is not None and last.ledger is ledger and last.playbook == playbook:
-            return cls(home, playbook, ledger, engine, last.usage, last._fingerprints)
+            return cls(home, playbook, ledger, engine, last.usage, asked_anew(home), last._fingerprints)
         recall(home.lake)
-        opened = OPENED[home] = cls(home, playbook, ledger, engine, UsageStep(Lake(home.lake), ledger, playbook))
+        usage = UsageStep(Lake(home.lake), ledger, playbook)
+        opened = OPENED[home] = cls(home, playbook, ledger, engine, usage, asked_anew(home))
         return opened
 
     @property
@@ -101,6 +104,8 @@ class Open:
 
     def fingerprint(self, table: str, name: str, week: date) -> str:
         """What a use case's weekly table should carry now: a chain from landed files to its definition and code."""
+        if table == "usage_events":
+            return self.usage.fingerprint(self.playbook.use_cases[name], week)
         key = (table, name, week)
         if key not in self._fingerprints:
             use_case, reach = self.playbook.use_cases[name], self.reach(name, table)
@@ -111,6 +116,9 @@ class Open:
                 usage.append(self._history(name, week))
             self._fingerprints[key] = digest(METRICS_VERSION, usage, self._definitions[name, table])
         return self._fingerprints[key]
+
+    def made_from(self, table: str, name: str, week: date) -> dict[str, object]:
+        return {}
 
     def reach(self, name: str, table: str) -> Reach:
         """How far beyond its week a use case's weekly table reads."""
@@ -159,6 +167,15 @@ class Open:
             for name, plan in self.plans.items()
         }
 
+    def stage(self, week: date) -> str:
+        """How far a week's values may still change: flash in progress, settling once complete, final thereafter."""
+        if week >= self.calendar.current():
+            return "flash"
+        settled = self.calendar.instant(
+            week + WEEK + timedelta(days=self.playbook.settings.certification.settling_days)
+        )
+        return "final" if self.calendar.has_passed(settled) else "settling"
+
     def open_from(self, name: str) -> date:
         """The first week whose North Star is flash: the one in progress, or an earlier one whose window is open."""
         north_star = self.plans[name].plans[0].metric
@@ -182,7 +199,10 @@ class Open:
         return digest(GROWTH_VERSION, weekly, str(self.open_from(name)), plan.use_case.growth_target)
 
     def stale_tables(self, name: str, week: date) -> list[str]:
-        """Tables of a use case and week that are missing or made from something else than they would be now."""
+        """Tables of a use case and week that are missing, made from something else than they would be now, or asked for
+        anew."""
+        if (name, week) in self.anew:
+            return ["usage_events", *WEEKLY_TABLES]
         found = [
             table
             for table in WEEKLY_TABLES

@@ -2,14 +2,15 @@
 
 What belongs here: which rows go out, in which state. What does not: files (`publishing`).
 
-Out go the certified values of every week that has a certificate (of an earlier time where the newest values are
-withheld) and the flash values of the week in progress, marked so. It fails closed: no certificate, no row.
+Out go the values of every week that has a certificate that may be published (`release`), those of the one published
+before where the newest values are withheld or held, and the flash values of the week in progress; each marked so. It
+fails closed: no certificate, no row.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -24,26 +25,43 @@ from nsm_pipeline.playbook.metric_models import Metric
 from nsm_pipeline.playbook.models import CounterMetric, Input, UseCase
 from nsm_pipeline.publishing.extracts import CONTRACT, current_version, write_extract
 from nsm_pipeline.publishing.tables import CERTIFICATES, EXTRACT, GROWTH, METRIC_DICTIONARY, NORTH_STAR
-from nsm_pipeline.steps.certificates import WeekState, certificate_ids, load_certificate, week_states
+from nsm_pipeline.steps.approvals import Approval, load_approvals
+from nsm_pipeline.steps.certificates import WeekState, certificate_ids, load_issued, week_states
 from nsm_pipeline.steps.opening import Open
+from nsm_pipeline.steps.release import Release, Restatement, keep_published, load_published
 from nsm_pipeline.steps.series import evidence_key
 
 ACCOUNTS = ("active", "new", "retained", "resurrected", "churned", "new_by_creation", "retained_by_creation",
             "unknown_creation")  # fmt: skip
 
 
-def run_publication(opened: Open) -> str:
-    """Publish the home's extract, under the publishing lock; returns the version's id."""
+def run_publication(opened: Open, restatement: Restatement | None = None) -> str:
+    """Publish the home's extract, under the publishing lock; returns the version's id.
+
+    `restatement`: somebody's reason for which final values may change in this publication.
+    """
     with opened.home.lock("certificates"):
-        states = {name: list(week_states(opened, name)) for name in opened.plans}
+        release = Release.of(opened, restatement)
+        states = {name: list(week_states(opened, name, release=release)) for name in opened.plans}
+        _keep_certificates(opened, states, release)
         tables = gather_tables(opened, states)
         version = write_extract(opened.home.extracts, tables, opened.playbook.settings.company)
-        write_text(_record(opened), json.dumps({**_made_from(opened), "version": version}))
+        write_text(_record(opened), json.dumps({**rests_on(opened), "version": version}))
         remember(opened.home.lake)
         return version
 
 
-def _made_from(opened: Open) -> dict[str, str]:
+def _keep_certificates(opened: Open, states: Mapping[str, Sequence[WeekState]], release: Release) -> None:
+    """Before anything of it is shown: what a published row names must be there for good."""
+    for name, weeks in states.items():
+        for state in weeks:
+            issued = load_issued(opened, name, state.week)
+            if issued is not None and state.certificate_id == (certificate_id := str(issued.document["id"])):
+                keep_published(opened, issued.document, release.approvals.get(certificate_id, ()))
+
+
+def rests_on(opened: Open) -> dict[str, str]:
+    """What an extract of the home as it is now rests on, from fingerprints alone."""
     return {"key": publication_key(opened), "certificates": digest(certificate_ids(opened))}
 
 
@@ -59,8 +77,12 @@ def publication_key(opened: Open) -> str:
         if (waiting := opened.waiting(name, week))
         for table in ROLES
     ]
+    stages = [opened.stage(week) for week in opened.weeks]
+    approvals = sorted(load_approvals(opened.home))
+    settings = opened.playbook.settings
     words = dictionary(opened.playbook.use_cases.values()).to_pylist()
-    return digest(CONTRACT, verdicts, flash, words, EXTRACT, opened.playbook.settings.company)
+    rules = settings.certification.model_dump()
+    return digest(CONTRACT, verdicts, flash, words, EXTRACT, settings.company, stages, approvals, rules)
 
 
 def is_published(opened: Open) -> bool:
@@ -68,7 +90,7 @@ def is_published(opened: Open) -> bool:
     file = _record(opened)
     stored = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
     version = current_version(opened.home.extracts)
-    return version is not None and stored == {**_made_from(opened), "version": version}
+    return version is not None and stored == {**rests_on(opened), "version": version}
 
 
 def _record(opened: Open) -> Path:
@@ -90,7 +112,7 @@ def gather_tables(opened: Open, states: dict[str, list[WeekState]]) -> dict[str,
     return {
         **tables,
         "growth": pa.concat_tables([GROWTH.schema.empty_table(), *growth]),
-        "certificates": pa.Table.from_pylist(certificate_rows(every), CERTIFICATES.schema),
+        "certificates": pa.Table.from_pylist(certificate_rows(opened, every), CERTIFICATES.schema),
         "metric_dictionary": dictionary(opened.playbook.use_cases.values()),
     }
 
@@ -100,15 +122,16 @@ def _metric_rows(opened: Open, name: str, published: Sequence[WeekState]) -> pa.
     parts = [NORTH_STAR.schema.empty_table()]
     for state in published:
         for label, certificate_id, rows in _labelled(opened, name, state):
-            parts.append(_extract_rows(use_case, rows, label, certificate_id))
+            stage = "flash" if label == "flash" else state.stage
+            parts.append(_extract_rows(use_case, rows, label, stage, certificate_id))
     return pa.concat_tables(parts)
 
 
 def _labelled(opened: Open, name: str, state: WeekState) -> Iterator[tuple[str, str | None, pa.Table]]:
     """A week's rows by what they are worth: the certified ones, and those of metrics that are still flash."""
-    certificate = load_certificate(opened, name, state.week) if state.certificate_id is not None else None
+    certificate = load_published(opened.home, state.certificate_id) if state.certificate_id is not None else None
     if certificate is not None:  # else it fails closed: what cannot be vouched for any more is not published
-        yield "certified", certificate.id, certificate.rows.select(METRIC_ROWS.names).cast(METRIC_ROWS)
+        yield _label(state), state.certificate_id, certificate.rows.select(METRIC_ROWS.names).cast(METRIC_ROWS)
     in_progress = state.certificate_id is None
     if in_progress or (state.waiting and state.state in ("certified", "flash")):
         rows = pa.concat_tables([opened.lake.read(role, name, state.week) for role in ROLES])
@@ -117,7 +140,12 @@ def _labelled(opened: Open, name: str, state: WeekState) -> Iterator[tuple[str, 
         yield "flash", None, rows
 
 
-def _extract_rows(use_case: UseCase, rows: pa.Table, label: str, certificate_id: str | None) -> pa.Table:
+def _label(state: WeekState) -> str:
+    """What a certificate's values are worth: those of a revoked one stay until the new ones pass."""
+    return "superseded_pending" if state.is_superseded else "certified"
+
+
+def _extract_rows(use_case: UseCase, rows: pa.Table, label: str, stage: str, certificate_id: str | None) -> pa.Table:
     """Metric rows as the extract has them."""
     metrics = [use_case.metrics.get(metric) for metric in rows["metric"].to_pylist()]
     count = rows.num_rows
@@ -127,6 +155,7 @@ def _extract_rows(use_case: UseCase, rows: pa.Table, label: str, certificate_id:
     )
     columns["unit"] = pa.array([metric.unit if metric else "" for metric in metrics], pa.string())
     columns["state"] = pa.array([label] * count, pa.string())
+    columns["stage"] = pa.array([stage] * count, pa.string())
     columns["certificate_id"] = pa.array([certificate_id] * count, pa.string())
     return pa.table(columns).select(NORTH_STAR.schema.names).cast(NORTH_STAR.schema)
 
@@ -162,26 +191,34 @@ def _growth_rows(opened: Open, name: str, published: Sequence[WeekState], rows: 
         else:
             accounts = dict.fromkeys(ACCOUNTS)
         is_flash = state.certificate_id is None or not row["complete"]
-        label, certificate_id = ("flash", None) if is_flash else ("certified", state.certificate_id)
-        labelled.append({**row, **accounts, "state": label, "certificate_id": certificate_id})
+        label, certificate_id = ("flash", None) if is_flash else (_label(state), state.certificate_id)
+        stage = "flash" if is_flash else state.stage
+        labelled.append({**row, **accounts, "state": label, "stage": stage, "certificate_id": certificate_id})
     return pa.Table.from_pylist(labelled, GROWTH.schema)
 
 
-def certificate_rows(states: Iterable[WeekState]) -> list[dict[str, object]]:
+def certificate_rows(opened: Open, states: Iterable[WeekState]) -> list[dict[str, object]]:
     """Rows of `certificates`: one per use case and week."""
-    return [_certificate_row(state) for state in states]
+    approvals = load_approvals(opened.home)
+    return [_certificate_row(opened, state, approvals.get(state.certificate_id or "", ())) for state in states]
 
 
-def _certificate_row(state: WeekState) -> dict[str, object]:
+def _certificate_row(opened: Open, state: WeekState, approved: Sequence[Approval]) -> dict[str, object]:
     return {
         "use_case": state.use_case,
         "week": state.week,
         "state": state.state,
+        "stage": state.stage,
         "certificate_id": state.certificate_id,
+        "superseded_pending": state.is_superseded,
         "gates": state.gates,
         "failed_gates": len(state.failed),
         "failed": "; ".join(state.failed),
         "warnings": "; ".join(state.warnings),
+        "held": state.held,
+        "owner": opened.playbook.use_cases[state.use_case].owner.name,
+        "approved_by": ", ".join(dict.fromkeys(one.by for one in approved)) or None,
+        "approval_note": "; ".join(one.note for one in approved if one.note) or None,
     }
 
 

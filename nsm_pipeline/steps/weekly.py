@@ -58,7 +58,8 @@ class WeekToDo:
 def run_weeks(
     opened: Open, weeks: Sequence[date], usage: Collection[str], tables: Collection[TableOf], force: bool = False
 ) -> Iterator[WeekDone]:
-    """Build some weeks' usage events (of the use cases in `usage`) and `tables`; up-to-date ones stay unless forced.
+    """Build some weeks' usage events (of the use cases in `usage`) and `tables`; up-to-date ones stay unless forced, or
+    asked to be built anew.
 
     Usage events that a table needs and that are out of date are built as well, whether asked for or not, also those
     of other weeks: a table's fingerprint says that it was made from them.
@@ -81,7 +82,8 @@ def _wide(opened: Open, name: str, tables: Collection[str]) -> list[Role]:
 
 
 def _to_do(opened: Open, week: date, usage: Collection[str], tables: Collection[TableOf], force: bool) -> WeekToDo:
-    stale = set(opened.usage.stale(week))
+    anew = {name for name in opened.plans if (name, week) in opened.anew}
+    stale = {*opened.usage.stale(week), *anew, *((EVIDENCE,) if anew else ())}
     wanted = {*usage, EVIDENCE} if usage else set()
     todo: dict[str, tuple[str, ...]] = {}
     for name, table in tables:

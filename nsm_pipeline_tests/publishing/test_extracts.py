@@ -23,7 +23,8 @@ METRIC_TABLES = ("north_star", "inputs", "counter_metrics")
 METRIC_COLUMNS = {
     "use_case": "string", "metric": "string", "title": "string", "role": "string", "week": "date32[day]",
     "slice": "string", "slice_value": "string", "value": "double", "numerator": "double", "denominator": "double",
-    "entities": "int64", "unit": "string", "state": "string", "certificate_id": "string",
+    "entities": "int64", "unit": "string", "state": "string", "stage": "string",
+    "certificate_id": "string",
 }  # fmt: skip
 ALLOWED = {"string", "int64", "double", "bool", "date32[day]"}
 KEYS = {
@@ -214,12 +215,22 @@ def test_a_tampered_certificate_is_not_published(home: Path, tmp_path: Path) -> 
     before = published(mine)
     file = next(iter(sorted((mine / "lake" / "certificates" / "security").glob("*.json"))))
     content = json.loads(file.read_text())
-    content["values"][0]["value"] = 1_000_000
+    content["certificate"]["values"][0]["value"] = 1_000_000
     file.write_text(json.dumps(content))
-    assert here("query", "--home", mine, "--format", "json", f"SELECT certificate_id FROM certificates "
-                f"WHERE week = '{file.stem}' AND use_case = 'security'").json == [{"certificate_id": None}]  # fmt: skip
+    assert here("query", "--home", mine, "--format", "json", f"SELECT state FROM certificates "
+                f"WHERE week = '{file.stem}' AND use_case = 'security'").json == [{"state": "missing"}]  # fmt: skip
     assert here("run", "--home", mine).code == 3
     assert published(mine) == before  # judged and certified anew from what was computed
+
+
+def test_a_tampered_certificate_that_was_published_vouches_for_nothing(home: Path, tmp_path: Path) -> None:
+    mine = copy(home, tmp_path / "home")
+    before = published(mine)
+    file = next(iter(sorted((mine / "records" / "certificates").glob("security-*.json"))))
+    file.write_text(file.read_text().replace('"value": ', '"value": 1', 1))
+    (mine / "lake" / "publication.json").unlink()
+    assert here("run", "--home", mine).code == 3
+    assert published(mine) == before  # kept anew from the certificate in the lake
 
 
 def test_a_certificate_of_another_week_is_not_published(home: Path, tmp_path: Path) -> None:
