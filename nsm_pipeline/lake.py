@@ -1,7 +1,8 @@
 """Where the pipeline's tables live: one Parquet file per table and key, written atomically.
 
 What belongs here: paths, atomic writes, fingerprints in Parquet metadata, reads. What does not: what a
-table means. A file carries the fingerprint of everything it was made from, so staleness is a comparison.
+table means. A file carries the fingerprint of everything it was made from, so staleness is a comparison; weekly
+files also carry what they were made from, as the document whose digest the fingerprint is.
 """
 
 from __future__ import annotations
@@ -14,14 +15,16 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 T = TypeVar("T")
 SeenFiles = dict[Path, tuple[tuple[int, int, int], T | None]]
+Document = dict[str, Any]
 FINGERPRINT = b"nsm.fingerprint"
+MADE_FROM = b"nsm.made_from"
 FOOTER = 32_768
 # A key and a value of 16 bytes as Thrift's compact protocol has them.
 STAMP = re.compile(FINGERPRINT.replace(b".", rb"\.") + rb"\x18\x10([0-9a-f]{16})")
@@ -29,10 +32,10 @@ WRITER = {
     "compression": "snappy",
     "version": "2.6",
     "data_page_version": "1.0",
-    "row_group_size": 131072,
     "write_statistics": True,
     "write_page_checksum": True,
 }
+ROW_GROUP = 131072
 # Options of DuckDB's COPY for millions of events. Dictionaries only of what has few values, and no Bloom filters:
 # nobody looks up one row, and a dictionary of ids that is tried and given up takes a tenth to a fifth of the time.
 EVENTS_WRITER = """FORMAT parquet, PARQUET_VERSION v2, WRITE_BLOOM_FILTER false,
@@ -41,8 +44,18 @@ EVENTS_WRITER = """FORMAT parquet, PARQUET_VERSION v2, WRITE_BLOOM_FILTER false,
 
 def digest(*parts: object) -> str:
     """Short stable hash of JSON-like values: 16 hex digits of SHA-256."""
-    text = json.dumps(parts, sort_keys=True, separators=(",", ":"), default=str)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    return hashlib.sha256(_compact(parts).encode()).hexdigest()[:16]
+
+
+def _compact(value: object) -> str:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), default=str)
+
+
+def stamps(fingerprint: str, made_from: Document | None = None) -> dict[str, str]:
+    """A file's Parquet metadata. The fingerprint stands last: before it, the document may be as long as it likes and
+    the fingerprint is still found in the footer's last bytes."""
+    said = {} if made_from is None else {MADE_FROM.decode(): _compact(made_from)}
+    return {**said, FINGERPRINT.decode(): fingerprint}
 
 
 @contextmanager
@@ -119,12 +132,16 @@ def _stored_fingerprint(path: Path) -> str | None:
         file.seek(max(0, path.stat().st_size - FOOTER))
         if found := STAMP.search(file.read()):
             return found[1].decode()
-    try:
-        metadata = pq.read_schema(path).metadata or {}
-    except (pa.ArrowInvalid, OSError):
-        return None
-    value = metadata.get(FINGERPRINT)
+    value = _metadata(path).get(FINGERPRINT)
     return value.decode() if value else None
+
+
+def _metadata(path: Path) -> dict[bytes, bytes]:
+    """What a Parquet file says of itself; nothing where it is missing or unreadable."""
+    try:
+        return pq.read_metadata(path).metadata or {}
+    except (pa.ArrowInvalid, OSError):
+        return {}
 
 
 @dataclass(frozen=True)
@@ -137,13 +154,17 @@ class Lake:
         # Composed as text: a run over years asks for tens of thousands of files, and pathlib takes four times as long.
         return Path(f"{'/'.join((str(self.root), table, *map(str, key)))}.parquet")
 
-    def write(self, data: pa.Table, fingerprint: str, table: str, *key: object) -> Path:
-        """Replace one file of a table; equal rows and fingerprint give equal bytes."""
+    def write(
+        self, data: pa.Table, fingerprint: str, table: str, *key: object, made_from: Document | None = None
+    ) -> Path:
+        """Replace one file of a table; equal rows, fingerprint and document (whose digest it is) give equal bytes."""
         path = self.file(table, *key)
-        stamped = data.replace_schema_metadata({FINGERPRINT: fingerprint.encode()})
+        plain = data.replace_schema_metadata(None)
         with replacing(path) as temporary:
-            with pa.OSFile(str(temporary), "wb") as file:
-                pq.write_table(stamped, file, **WRITER)
+            # Not as metadata of the schema: Arrow stores its schema once more, and the document would be in it.
+            with pa.OSFile(str(temporary), "wb") as file, pq.ParquetWriter(file, plain.schema, **WRITER) as writer:
+                writer.write_table(plain, row_group_size=ROW_GROUP)
+                writer.add_key_value_metadata(stamps(fingerprint, made_from))
             signature = signature_of(temporary)
         FOOTERS[path] = (signature, fingerprint)
         return path
@@ -151,6 +172,11 @@ class Lake:
     def fingerprint(self, table: str, *key: object) -> str | None:
         """Fingerprint of a stored file; None where it is missing or unreadable (it is then rebuilt)."""
         return once_per_file(FOOTERS, self.file(table, *key), _stored_fingerprint)
+
+    def made_from(self, table: str, *key: object) -> Document | None:
+        """What a stored file says it was made from; None where it is missing, or unreadable, or says nothing."""
+        said = _metadata(self.file(table, *key)).get(MADE_FROM)
+        return None if said is None else dict(json.loads(said))
 
     def read(self, table: str, *key: object) -> pa.Table:
         """Rows of one file. Raises FileNotFoundError where it does not exist."""
@@ -164,7 +190,7 @@ class Lake:
         """
         try:
             with pa.OSFile(str(self.file(table, *key))) as opened, pq.ParquetFile(opened) as file:
-                if (file.schema_arrow.metadata or {}).get(FINGERPRINT) != fingerprint.encode():
+                if (file.metadata.metadata or {}).get(FINGERPRINT) != fingerprint.encode():
                     return None
                 return file.read(use_threads=False).replace_schema_metadata(None)
         except FileNotFoundError:

@@ -85,8 +85,9 @@ def _write_week(
     )
     rows = [{"week": week, "event_name": name, "rows": count} for name, count in unmapped]
     fingerprint = inputs.evidence_fingerprint(week)
-    inputs.lake.write(pa.Table.from_pylist(rows, UNMAPPED), fingerprint, "unmapped_events", week)
-    inputs.lake.write(pa.Table.from_pylist([evidence], EVIDENCE), fingerprint, "week_evidence", week)
+    said = inputs.evidence_made_from(week)
+    inputs.lake.write(pa.Table.from_pylist(rows, UNMAPPED), fingerprint, "unmapped_events", week, made_from=said)
+    inputs.lake.write(pa.Table.from_pylist([evidence], EVIDENCE), fingerprint, "week_evidence", week, made_from=said)
 
 
 def _landed_rows(inputs: WeekInputs, connection: duckdb.DuckDBPyConnection, week: date) -> int:

@@ -20,7 +20,7 @@ from nsm_pipeline.events.accounts import STANDARD, snapshot_of
 from nsm_pipeline.events.duplicates import losers_file
 from nsm_pipeline.events.instrumentation import Mapping, mapping_in
 from nsm_pipeline.events.ledger import Ledger
-from nsm_pipeline.lake import Lake, digest
+from nsm_pipeline.lake import Document, Lake, digest
 from nsm_pipeline.playbook.loading import Playbook
 from nsm_pipeline.playbook.models import UseCase
 
@@ -49,7 +49,7 @@ class WeekInputs:
     _mappings: dict[tuple[str, date], Mapping] = field(default_factory=dict)
     _fingerprints: dict[tuple[str, str, date], str] = field(default_factory=dict)
     _snapshots: dict[tuple[date, str] | None, pa.Table] = field(default_factory=dict)
-    _active: dict[str, str] | None = None
+    _contents: dict[date, list[str]] | None = None
     _sent_names: list[str] | None = None
     _aside: Counter[date] | None = None
 
@@ -67,11 +67,16 @@ class WeekInputs:
         return self._mappings[key]
 
     def parts(self, *weeks: date) -> list[tuple[date, str]]:
-        """Landed parts (UTC week, content id) that hold some weeks' rows, in the order of their files' paths."""
-        if self._active is None:
-            self._active = self.ledger.active("events")
+        """Landed parts (UTC week, content id) that hold some weeks' rows, by UTC week and in the order of their files'
+        paths: the order of a week's rows follows from what is said of it alone."""
+        if self._contents is None:
+            contents: dict[date, list[str]] = {}
+            for key in self.ledger.active("events"):
+                for day in self.ledger.contents[key].parts:
+                    contents.setdefault(day, []).append(key)
+            self._contents = contents
         days = sorted({day for week in weeks for day in self.playbook.calendar.utc_weeks(week)})
-        return [(day, key) for key in self._active for day in days if day in self.ledger.contents[key].parts]
+        return [(day, key) for day in days for key in self._contents.get(day, ())]
 
     def files(self, parts: Iterable[tuple[date, str]]) -> list[str]:
         return [str(self.lake.file("landed_events", *part)) for part in parts]
@@ -92,42 +97,61 @@ class WeekInputs:
         days = self.playbook.calendar.utc_weeks(week)
         return [file for day in days if (file := losers_file(self.lake, self.ledger, day))]
 
-    def _landing(self, week: date) -> object:
-        """Everything of the landing zone that a week is made from, as plain data."""
+    def _landing(self, week: date) -> Document:
+        """Everything of the landing zone that a week is made from."""
         calendar = self.playbook.calendar
-        losers = [self.ledger.losers.get(day) for day in calendar.utc_weeks(week)]
-        parts = [(str(day), key) for day, key in self.parts(week)]
-        return [parts, losers, list(map(str, calendar.bounds(week))), snapshot_of(self.ledger, week)]
+        landed: dict[str, list[str]] = {}
+        for day, key in self.parts(week):
+            landed.setdefault(str(day), []).append(key)
+        days = calendar.utc_weeks(week)
+        chosen = snapshot_of(self.ledger, week)
+        return {
+            "landed": landed,
+            "duplicates": {str(day): lost for day in days if (lost := self.ledger.losers.get(day))},
+            "bounds": list(map(str, calendar.bounds(week))),
+            "snapshot": None if chosen is None else list(map(str, chosen)),
+        }
+
+    def made_from(self, use_case: UseCase, week: date) -> Document:
+        """What one use case's usage events in a week are made from: `landed` (content ids by UTC week, in reading
+        order), `duplicates` (digest of the settled ones by UTC week), `bounds` (naive UTC), `snapshot` (day and digest,
+        or null), `mapping` (digest of the definition), `code`."""
+        mapping = self.definition(use_case, week)
+        return {"code": USAGE_VERSION, **self._landing(week), "mapping": mapping}
 
     def fingerprint(self, use_case: UseCase, week: date) -> str:
-        """Of one use case's usage events in a week: landed parts, duplicates, snapshot, definition, code."""
-        return self._once(("usage", use_case.use_case, week), lambda: self._fingerprint(use_case, week))
+        """Of one use case's usage events in a week."""
+        key = ("usage", use_case.use_case, week)
+        return self._once(key, lambda: digest(self.made_from(use_case, week)))
 
-    def _fingerprint(self, use_case: UseCase, week: date) -> str:
-        definition = self.definition(use_case, week)
-        return digest(USAGE_VERSION, self._landing(week), definition)
+    def evidence_made_from(self, week: date) -> Document:
+        """What a week's evidence is made from: as above, over every use case, and the rows set aside."""
+        uses = {name: self.fingerprint(use_case, week) for name, use_case in self.playbook.use_cases.items()}
+        return {
+            "code": EVIDENCE_VERSION,
+            **self._landing(week),
+            "usage": uses,
+            "quarantined": self.quarantined(week),
+            "late_after_days": self.playbook.settings.late_after_days,
+        }
 
     def evidence_fingerprint(self, week: date) -> str:
-        """Of a week's evidence: as above, over every use case, and the rows set aside."""
-        return self._once(("evidence", "", week), lambda: self._evidence_fingerprint(week))
+        return self._once(("evidence", "", week), lambda: digest(self.evidence_made_from(week)))
 
-    def _evidence_fingerprint(self, week: date) -> str:
-        uses = [self.fingerprint(use_case, week) for use_case in self.playbook.use_cases.values()]
-        late = self.playbook.settings.late_after_days
-        return digest(EVIDENCE_VERSION, uses, self._landing(week), self.quarantined(week), late)
-
-    def quality_fingerprint(self, use_case: UseCase, week: date) -> str:
-        """Of a use case's event quality in a week: its usage events and the declared ranges."""
-        return self._once(("quality", use_case.use_case, week), lambda: self._quality_fingerprint(use_case, week))
-
-    def _quality_fingerprint(self, use_case: UseCase, week: date) -> str:
+    def quality_made_from(self, use_case: UseCase, week: date) -> Document:
+        """What a use case's event quality in a week is made from: its usage events and the declared ranges."""
         ranges = {
             name: {key: [p.one_of, p.minimum, p.maximum] for key, p in event.properties.items()}
             for name, event in use_case.events.items()
         }
-        return digest(self.fingerprint(use_case, week), ranges)
+        return {"usage": self.fingerprint(use_case, week), "ranges": digest(ranges)}
+
+    def quality_fingerprint(self, use_case: UseCase, week: date) -> str:
+        key = ("quality", use_case.use_case, week)
+        return self._once(key, lambda: digest(self.quality_made_from(use_case, week)))
 
     def definition(self, use_case: UseCase, week: date) -> str:
+        """Digest of the mapping in force in a week."""
         key = ("definition", use_case.use_case, week)
         return self._once(key, lambda: digest(self.mapping(use_case, week).definition()))
 

@@ -79,7 +79,7 @@ class Mapping:
         """What decides the outcome, as plain data: equal for two weeks exactly where the mapping is."""
         events = {source.event for source in self.sources}
         return {
-            "sources": sorted((source.key(self._place(source)) for source in self.sources), key=str),
+            "sources": sorted((source.key(self.place(source)) for source in self.sources), key=str),
             "same": {name: sorted(set(self.use_case.events[name].same)) for name in sorted(self.reconciled())},
             "properties": {
                 name: {
@@ -91,7 +91,7 @@ class Mapping:
             "columns": declared_properties(self.use_case),
         }
 
-    def _place(self, source: ActiveSource) -> int:
+    def place(self, source: ActiveSource) -> int:
         """A source's place among those of its event that are in force, where copies of them can meet; else it has none,
         and the order in which sources are listed means nothing."""
         if source.event not in self.reconciled():

@@ -21,7 +21,7 @@ from nsm_pipeline.events.evidence import write_evidence
 from nsm_pipeline.events.inputs import EVIDENCE, WeekInputs, by_week
 from nsm_pipeline.events.instrumentation import LANDED, Mapping
 from nsm_pipeline.events.quality import QUALITY, quality_rows, quality_sql
-from nsm_pipeline.lake import EVENTS_WRITER, FINGERPRINT, digest, replacing
+from nsm_pipeline.lake import EVENTS_WRITER, digest, replacing, stamps
 from nsm_pipeline.playbook.models import UseCase
 
 # A row of the week's parts as one number: the place of its part among them, and its position in the part below.
@@ -191,7 +191,7 @@ class UsageStep(WeekInputs):
         counts = by_week(connection.execute(counts_sql).to_arrow_table())
         copies = by_week(connection.execute(copies_sql).to_arrow_table()) if copies_sql else {}
         for week in weeks:
-            stamp = {FINGERPRINT.decode(): self.fingerprint(use_case, week)}
+            stamp = stamps(self.fingerprint(use_case, week), self.made_from(use_case, week))
             with replacing(self.lake.file("usage_events", name, week)) as temporary:
                 connection.execute(
                     f"""COPY (SELECT * EXCLUDE (week) FROM usage WHERE week = $week) TO $file
@@ -201,7 +201,8 @@ class UsageStep(WeekInputs):
             wide = {str(row["event"]): row for row in counts.get(week, ())}
             matched = {str(row["event"]): int(row["rows"]) for row in copies.get(week, ())}
             table = pa.Table.from_pylist(quality_rows(use_case, wide, matched), QUALITY)
-            self.lake.write(table, self.quality_fingerprint(use_case, week), "event_quality", name, week)
+            quality, said = self.quality_fingerprint(use_case, week), self.quality_made_from(use_case, week)
+            self.lake.write(table, quality, "event_quality", name, week, made_from=said)
 
     def _compile(self, mapping: Mapping, use_case: UseCase) -> tuple[str, str, str]:
         landed = ibis.table(LANDED, name="landed")

@@ -116,9 +116,11 @@ class UseCasePlan:
             reach |= reach_of(part)
         return reach
 
-    def definition(self, role: str) -> list[object]:
-        """What decides one metric table, as plain data for its fingerprint."""
-        plans = sorted((plan.definition() for plan in self.plans if plan.role == role), key=str)
+    def definition(self, table: str) -> list[object]:
+        """What decides a weekly table, as plain data for its fingerprint."""
+        if table == "account_weeks":
+            return self.account_definition()
+        plans = sorted((plan.definition() for plan in self.plans if plan.role == table), key=str)
         return [plans, str(self.active), sorted(self.attributes.items())]
 
     def account_definition(self) -> list[object]:

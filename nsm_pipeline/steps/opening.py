@@ -1,6 +1,7 @@
 """An open home: playbook, ledger, weeks and the fingerprints that every table should carry.
 
-What belongs here: state that all steps share, read once. What does not: doing anything to the home.
+What belongs here: state that all steps share, read once. What does not: doing anything to the home, definitions in
+words (`wording`).
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from nsm_pipeline.events.landing import load_ledger
 from nsm_pipeline.events.ledger import Ledger
 from nsm_pipeline.events.usage import UsageStep
 from nsm_pipeline.home import Home
-from nsm_pipeline.lake import Lake, digest, recall
+from nsm_pipeline.lake import Document, Lake, digest, recall
 from nsm_pipeline.metrics.growth import GROWTH_VERSION
 from nsm_pipeline.metrics.measures import ROLES
 from nsm_pipeline.metrics.plans import UseCasePlan
@@ -26,6 +27,7 @@ from nsm_pipeline.metrics.reach import Reach
 from nsm_pipeline.metrics.weekly import METRICS_VERSION
 from nsm_pipeline.playbook.loading import Playbook, load_playbook
 from nsm_pipeline.steps.anew import Asked, asked_anew
+from nsm_pipeline.steps.wording import Wordings
 from nsm_pipeline.weeks import WEEK, Calendar, span
 
 WEEKLY_TABLES = ("account_weeks", *ROLES)
@@ -102,23 +104,43 @@ class Open:
     def complete_weeks(self) -> list[date]:
         return [week for week in self.weeks if week < self.calendar.current()]
 
+    def made_from(self, table: str, name: str, week: date) -> Document:
+        """What a use case's weekly table, or its usage_events, should be made of now: a chain from landed files to its
+        definition and code.
+
+        Of a weekly table: `code`, `usage` (fingerprint of the week's usage events), `around` (by week, of all that it
+        reads where it reads others too), `history` (digest of all weeks' up to this one where it reads them, or null),
+        `definition` (digest).
+        """
+        use_case = self.playbook.use_cases[name]
+        if table == "usage_events":
+            return self.usage.made_from(use_case, week)
+        reach = self.reach(name, table)
+        around = self.weeks_around(reach, week) if reach.stored else []
+        return {
+            "code": METRICS_VERSION,
+            "usage": self.usage.fingerprint(use_case, week),
+            "around": {str(one): self.usage.fingerprint(use_case, one) for one in around},
+            "history": self._history(name, week) if reach.history else None,
+            "definition": self._definitions[name, table],
+        }
+
     def fingerprint(self, table: str, name: str, week: date) -> str:
-        """What a use case's weekly table should carry now: a chain from landed files to its definition and code."""
+        """What a use case's weekly table should carry now: the digest of what it should be made of."""
         if table == "usage_events":
             return self.usage.fingerprint(self.playbook.use_cases[name], week)
         key = (table, name, week)
         if key not in self._fingerprints:
-            use_case, reach = self.playbook.use_cases[name], self.reach(name, table)
-            usage: list[str] = [self.usage.fingerprint(use_case, week)]
-            if reach.stored:
-                usage += [self.usage.fingerprint(use_case, one) for one in self.weeks_around(reach, week)]
-            if reach.history:
-                usage.append(self._history(name, week))
-            self._fingerprints[key] = digest(METRICS_VERSION, usage, self._definitions[name, table])
+            self._fingerprints[key] = digest(self.made_from(table, name, week))
         return self._fingerprints[key]
 
-    def made_from(self, table: str, name: str, week: date) -> dict[str, object]:
-        return {}
+    def definition_of(self, key: str) -> Document | None:
+        """What the digest of a definition in `made_from` stands for, in words; None of one that was never used here."""
+        return self.wordings.of(key)
+
+    @cached_property
+    def wordings(self) -> Wordings:
+        return Wordings(self.home.lake / "definitions", self.plans, self._definitions, self.usage, self.weeks)
 
     def reach(self, name: str, table: str) -> Reach:
         """How far beyond its week a use case's weekly table reads."""
@@ -186,7 +208,7 @@ class Open:
     def _definitions(self) -> dict[tuple[str, str], str]:
         """Digest of what decides each weekly table of each use case."""
         return {
-            (name, table): digest(plan.account_definition() if table == "account_weeks" else plan.definition(table))
+            (name, table): digest(plan.definition(table))
             for name, plan in self.plans.items()
             for table in WEEKLY_TABLES
         }

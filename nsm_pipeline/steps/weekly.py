@@ -166,6 +166,8 @@ def _build(
                 begun.keep(name, week, numbers.only([week]))
             made[week].update(_store(opened, name, week, computed))
 
+    for name in first.build - {EVIDENCE}:
+        opened.wordings.keep(name, first.week, ["usage_events"])
     if first.build:
         opened.usage.run(connection, weeks, first.build, compute)
     for name in first.tables.keys() - first.build:
@@ -195,6 +197,8 @@ def _finish(
 
 
 def _store(opened: Open, name: str, week: date, tables: Mapping[Any, pa.Table]) -> dict[TableOf, pa.Table]:
+    opened.wordings.keep(name, week, tables)
     for table, rows in tables.items():
-        opened.lake.write(rows, opened.fingerprint(table, name, week), table, name, week)
+        made_from = opened.made_from(table, name, week)
+        opened.lake.write(rows, opened.fingerprint(table, name, week), table, name, week, made_from=made_from)
     return {(name, table): rows for table, rows in tables.items()}

@@ -128,4 +128,4 @@ def test_what_may_be_built_together() -> None:
 def test_the_fingerprint_in_the_footer_is_the_one_in_the_schema(together: Open) -> None:
     files = [file for table in MADE for file in together.lake.files(table)]
     for file in files[:: len(files) // 40]:
-        assert _stored_fingerprint(file) == (pq.read_schema(file).metadata or {})[FINGERPRINT].decode()
+        assert _stored_fingerprint(file) == pq.read_metadata(file).metadata[FINGERPRINT].decode()
