@@ -85,6 +85,8 @@ def json_text(document: Mapping[str, object]) -> str:
 
 # Fingerprints by path, for as long as the file stays the same one: every step opens the home anew.
 FOOTERS: SeenFiles[str] = {}
+# Whatever is known of files, by identity: so that a lake that is gone can be forgotten.
+SEEN: dict[int, SeenFiles[Any]] = {}
 RECALLED: set[Path] = set()
 REMEMBERED = ".gathered/fingerprints"
 
@@ -95,6 +97,7 @@ def once_per_file(seen: SeenFiles[T], path: Path, read: Callable[[Path], T | Non
         signature = signature_of(path)
     except FileNotFoundError:
         return None
+    SEEN[id(seen)] = seen
     known = seen.get(path)
     if known is None or known[0] != signature:
         known = seen[path] = (signature, read(path))
@@ -116,8 +119,19 @@ def recall(root: Path) -> None:
 
 def remember(root: Path) -> None:
     """Keep the fingerprints of a lake's files for the processes to come: each holds while its file stays the same."""
-    known = {path.relative_to(root).as_posix(): (*it[0], it[1]) for path, it in FOOTERS.items() if root in path.parents}
-    write_text(root / REMEMBERED, json.dumps(known))
+    start = f"{root}/"
+    named = [(str(path).removeprefix(start), it) for path, it in list(FOOTERS.items()) if str(path).startswith(start)]
+    # Not those of a scratch home, which lies in a hidden folder.
+    write_text(root / REMEMBERED, json.dumps({name: (*it[0], it[1]) for name, it in named if name[0] != "."}))
+
+
+def forget(root: Path) -> None:
+    """Forget whatever is known of the files below a folder."""
+    RECALLED.difference_update([known for known in RECALLED if known.is_relative_to(root)])
+    start = f"{root}/"
+    for seen in (FOOTERS, *SEEN.values()):
+        for path in [path for path in list(seen) if str(path).startswith(start)]:
+            del seen[path]
 
 
 def signature_of(path: Path) -> tuple[int, int, int]:
