@@ -1,6 +1,6 @@
 """Where the pipeline's tables live: one Parquet file per table and key, written atomically.
 
-What belongs here: paths, atomic writes, fingerprints in Parquet metadata, reads. What does not: what a
+What belongs here: paths, atomic writes, fingerprints in Parquet metadata, reads. What does not: checksums, what a
 table means. A file carries the fingerprint of everything it was made from, so staleness is a comparison; weekly
 files also carry what they were made from, as the document whose digest the fingerprint is.
 """
@@ -19,6 +19,8 @@ from typing import Any, TypeVar
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+
+from nsm_pipeline import checksums
 
 T = TypeVar("T")
 SeenFiles = dict[Path, tuple[tuple[int, int, int], T | None]]
@@ -59,20 +61,25 @@ def stamps(fingerprint: str, made_from: Document | None = None) -> dict[str, str
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """A temporary path beside `path` that takes its place when the block ends well, else vanishes."""
+def replacing(path: Path, journal: bool = True) -> Iterator[Path]:
+    """A temporary path beside `path` that takes its place when the block ends well, else vanishes.
+
+    Its checksum is noted first; `journal`: False for files outside a lake, which are people's own.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
     try:
         yield temporary
+        if journal:
+            checksums.record(path, checksums.checksum_of(temporary))
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write a text file atomically."""
-    with replacing(path) as temporary:
+def write_text(path: Path, text: str, journal: bool = True) -> None:
+    """Write a text file atomically; `journal` as of `replacing`."""
+    with replacing(path, journal) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 

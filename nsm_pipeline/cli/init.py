@@ -171,9 +171,9 @@ def _write(order: Order, settings: Settings, answers: Answers, made: Composed, f
     _prove(made, new_settings or yaml_text({"account_attributes": dict(settings.account_attributes)}))
     if order.output is None:
         write_schemas(folder / SCHEMAS)
-    write_text(target, made.text)
+    write_text(target, made.text, journal=False)
     if new_settings is not None:
-        write_text(folder / "settings.yaml", new_settings)
+        write_text(folder / "settings.yaml", new_settings, journal=False)
     report = {
         "use_case": answers.use_case,
         "file": str(target),

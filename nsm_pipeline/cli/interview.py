@@ -248,7 +248,7 @@ def keep_draft(text: str, folder: Path, name: str) -> Path:
     number = 1
     while (file := folder / f"{name}{f'-{number}' if number > 1 else ''}.answers.yaml").exists():
         number += 1
-    write_text(file, text)
+    write_text(file, text, journal=False)
     return file
 
 

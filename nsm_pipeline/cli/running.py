@@ -134,7 +134,7 @@ def prepare(home: Home) -> Path:
     file = home.dagster / "dagster.yaml"
     if not file.is_file():
         template = resources.files("nsm_pipeline.orchestration").joinpath("dagster.yaml")
-        write_text(file, template.read_text(encoding="utf-8"))
+        write_text(file, template.read_text(encoding="utf-8"), journal=False)
     os.environ["DAGSTER_HOME"] = str(home.dagster)
     os.environ.setdefault("DAGSTER_EVENT_BATCH_SIZE", "500")
     os.environ["DAGSTER_DISABLE_TELEMETRY"] = "1"

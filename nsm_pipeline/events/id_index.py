@@ -25,6 +25,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from nsm_pipeline.checksums import discard
 from nsm_pipeline.engines.duckdb import Engine
 from nsm_pipeline.lake import Lake, replacing
 
@@ -90,7 +91,7 @@ class IdIndex:
     def repeated(self, engine: Engine, parts: Mapping[PartOf, int]) -> Repeated:
         """Whatever stands twice in some parts (given with their rows). Builds the index anew, from these alone."""
         for old in self.folder.glob("*.arrow"):
-            old.unlink()
+            discard(old)
         segment = self._build(engine, parts)
         entries = np.concatenate([np.empty(0, np.uint64), *segment.repeated()])
         return Repeated(np.unique(entries >> PLACE_BITS), _parts(segment, entries))
@@ -130,7 +131,7 @@ class IdIndex:
         if missing:
             kept.append(self._build(engine, missing))
         for file in set(files) - {segment.file for segment in kept}:
-            file.unlink()
+            discard(file)
         return kept
 
     def _build(self, engine: Engine, parts: Mapping[PartOf, int]) -> Segment:

@@ -23,7 +23,7 @@ import pyarrow.parquet as pq
 from nsm_pipeline.events.files import UnusableFile
 from nsm_pipeline.events.ledger import Content
 from nsm_pipeline.events.reading import open_source
-from nsm_pipeline.lake import EVENTS_WRITER, Lake
+from nsm_pipeline.lake import EVENTS_WRITER, Lake, replacing
 
 QUARANTINE = pa.schema(
     [
@@ -164,7 +164,6 @@ def _typed(connection: duckdb.DuckDBPyConnection) -> str:
 def _place(connection: duckdb.DuckDBPyConnection, written: list[Path], target: Path) -> int:
     """Move a week's rows to their place; returns how many they are, counted from what was written, not from what was
     to be written: the row identity rests on it."""
-    target.parent.mkdir(parents=True, exist_ok=True)
     whole = written[0]
     if len(written) > 1:  # DuckDB keeps so many files open and no more: beyond that a week's rows begin a second one
         whole = written[0].with_name("whole.parquet")
@@ -174,7 +173,8 @@ def _place(connection: duckdb.DuckDBPyConnection, written: list[Path], target: P
             {"files": [str(path) for path in written], "whole": str(whole)},
         )
     rows = pq.read_metadata(whole).num_rows
-    whole.replace(target)
+    with replacing(target) as temporary:
+        whole.replace(temporary)
     return int(rows)
 
 

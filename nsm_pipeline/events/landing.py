@@ -16,6 +16,7 @@ from pathlib import Path
 
 import duckdb
 
+from nsm_pipeline.checksums import discard
 from nsm_pipeline.engines.duckdb import Engine
 from nsm_pipeline.events import accounts, duplicates
 from nsm_pipeline.events.files import UnusableFile, suffix_of
@@ -112,7 +113,7 @@ def ingest(home: Home, engine: Engine, playbook: Playbook, on_file: OnFile | Non
             accounts.settle(lake, ledger)
             _resolve_first_week(lake, ledger, playbook.calendar)
             ledger.save(ledger_file(home))
-        pending_file.unlink(missing_ok=True)
+        discard(pending_file)
         shutil.rmtree(home.lake / ".staging", ignore_errors=True)
         return load_ledger(home)
 

@@ -35,7 +35,7 @@ def ids(zone: Zone, name: str, *numbers: int) -> None:
 
 
 def segments(zone: Zone) -> list[Path]:
-    return sorted((zone.home.lake / ".ids").glob("*"))
+    return sorted((zone.home.lake / ".ids").glob("*.arrow"))
 
 
 def test_new_ids_are_looked_up_in_what_was_kept(zone: Zone) -> None:
