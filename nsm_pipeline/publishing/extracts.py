@@ -1,54 +1,55 @@
-"""Writing an extract: a new version beside the old ones, complete before anybody can see it, then one rename.
+"""Writing an extract: a new version beside the old ones, complete and on record before anybody can see it, then one
+rename.
 
-What belongs here: files, descriptor, switching, old versions. What does not: which rows are published
-(`steps.publication`).
+What belongs here: the order of writing, switching, old versions. What does not: which rows are published
+(`steps.publication`), the bytes of files (`rendering`), the log (`record`, `recording`).
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
-import os
+import io
 import shutil
 import uuid
 from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from nsm_pipeline.lake import WRITER
-from nsm_pipeline.publishing.tables import EXTRACT, ExtractTable
+from nsm_pipeline.home import Home
+from nsm_pipeline.publishing.record import Publication, Record, number_of
+from nsm_pipeline.publishing.recording import Shown, prepare, settle, to_disk
+from nsm_pipeline.publishing.rendering import Rendered, conform, render, sha256
 
 KEEP = 10
-CONTRACT = "nsm-extract/1"
 
 
-def write_extract(root: Path, tables: Mapping[str, pa.Table], company: str) -> str:
-    """Publish tables (by name, as EXTRACT declares them) under `root`; returns the version's id.
+def write_extract(home: Home, tables: Mapping[str, pa.Table], company: str, at: datetime) -> str:
+    """Publish tables (by name, as EXTRACT declares them) at an instant; returns the version's id.
 
     Where the newest version already has these bytes, it stays. Call it under the publishing lock. A kill at any
-    moment leaves `current` at a complete version; what was half-written is removed by the next call.
+    moment leaves `current` at a complete version that is on record; what was half-written is removed by the next call.
     """
+    root, record = home.extracts, Record.of(home)
     versions = root / "versions"
     versions.mkdir(parents=True, exist_ok=True)
-    for leftover in [*versions.glob(".*"), *root.glob(".current*")]:
-        shutil.rmtree(leftover) if leftover.is_dir() and not leftover.is_symlink() else leftover.unlink()
-    staging = versions / f".{uuid.uuid4().hex}"
-    staging.mkdir()
-    try:
-        descriptor = _write_files(staging, tables, company)
-        content = hashlib.sha256(descriptor.encode()).hexdigest()[:12]
-        existing = sorted(path.name for path in versions.iterdir() if not path.name.startswith("."))
-        current = current_version(root)
-        if current is not None and current.endswith(f"-{content}"):
-            return current
-        number = max((int(name.split("-")[0]) for name in existing), default=0) + 1
-        version = f"{number:06d}-{content}"
-        staging.rename(versions / version)
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
+    settle(record)
+    newest = record.newest()
+    _sweep(root, newest)
+    shown = last_shown(home)
+    ready = conform(tables)
+    rendered = render(ready, company)
+    version = _version(root, newest, rendered)
+    if newest is None or newest.version != version:
+        _stage(versions, version, rendered)
+        prepare(record, version, at, rendered, ready, shown)
+    elif current_version(root) == version:
+        return version
+    else:  # what was shown last is not where readers look for it any more
+        _stage(versions, version, rendered)
     _switch(root, version)
+    settle(record)
     _drop_old(versions, version)
     return version
 
@@ -59,65 +60,77 @@ def current_version(root: Path) -> str | None:
     return link.readlink().name if link.is_symlink() and link.is_dir() else None
 
 
-def _write_files(folder: Path, tables: Mapping[str, pa.Table], company: str) -> str:
-    resources = []
-    for declared in EXTRACT:
-        file = folder / f"{declared.name}.parquet"
-        table = tables[declared.name].select(declared.schema.names).cast(declared.schema)
-        order = [(name, "ascending") for name in declared.key]
-        pq.write_table(table.sort_by(order), file, **WRITER)
-        _flush(file)
-        resources.append(_resource(declared, file, table.num_rows))
-    descriptor = {
-        "$schema": "https://datapackage.org/profiles/2.0/datapackage.json",
-        "name": "north-star-metrics",
-        "title": f"North Star Metrics of {company}",
-        "contract": CONTRACT,
-        "resources": resources,
-    }
-    text = json.dumps(descriptor, indent=1, ensure_ascii=False)
-    file = folder / "datapackage.json"
-    file.write_text(text, encoding="utf-8")
-    _flush(file)
-    return text
+def last_shown(home: Home) -> Shown | None:
+    """What readers saw last, None where nothing was ever published. A version from before there was a log counts."""
+    record = Record.of(home)
+    newest, current = record.newest(), current_version(home.extracts)
+    if current and (newest is None or number_of(current) > newest.number):
+        files = sorted((home.extracts / "versions" / current).glob("*.parquet"))
+        return Shown(None, {file.stem: pq.read_table(file) for file in files})
+    if newest is None:
+        return None
+    kept = _still_there(home.extracts / "versions" / newest.version, newest)
+    return Shown(newest, kept or record.tables(newest.version))
 
 
-def _resource(declared: ExtractTable, file: Path, rows: int) -> dict[str, object]:
-    content = file.read_bytes()
-    sha256 = hashlib.sha256(content).hexdigest()
-    fields = [
-        {
-            "name": column.name,
-            "type": column.type,
-            "description": column.description,
-            **({"constraints": {"required": True}} if column.required else {}),
-        }
-        for column in declared.columns
-    ]
-    return {
-        "name": declared.name,
-        "path": file.name,
-        "description": declared.description,
-        "format": "parquet",
-        "mediatype": "application/vnd.apache.parquet",
-        "bytes": len(content),
-        "hash": f"sha256:{sha256}",
-        "sha256": sha256,
-        "rows": rows,
-        "schema": {"fields": fields, "primaryKey": list(declared.key)},
-    }
+def _still_there(folder: Path, publication: Publication) -> dict[str, pa.Table] | None:
+    """The tables of a version from its own files, where every one of them is what was published."""
+    found = {}
+    for name, kept in publication.tables.items():
+        try:
+            content = (folder / f"{name}.parquet").read_bytes()
+        except FileNotFoundError:
+            return None
+        if sha256(content) != kept.sha256:
+            return None
+        found[name] = pq.read_table(io.BytesIO(content), use_threads=False)
+    return found
 
 
-def _flush(file: Path) -> None:
-    """To disk before the switch: a power failure must not leave `current` at empty files."""
-    with file.open("rb") as opened:
-        os.fsync(opened.fileno())
+def _version(root: Path, newest: Publication | None, rendered: Rendered) -> str:
+    """The version that a content is: the one shown last where it is the same, else the next."""
+    current = current_version(root)
+    last = newest.version if newest else current
+    if last is not None and last.endswith(f"-{rendered.content}"):
+        return last
+    names = [path.name for path in (root / "versions").iterdir()] + ([last] if last else [])
+    return f"{max(map(number_of, names), default=0) + 1:06d}-{rendered.content}"
+
+
+def _stage(versions: Path, version: str, rendered: Rendered) -> None:
+    """Write a version's folder, whole and on disk before it has its name."""
+    staging = versions / f".{uuid.uuid4().hex}"
+    staging.mkdir()
+    try:
+        for name, content in rendered.files.items():
+            (staging / name).write_bytes(content)
+            to_disk(staging / name)
+        to_disk(staging)
+        if (versions / version).exists():
+            (versions / version).rename(versions / f".{uuid.uuid4().hex}")
+        staging.rename(versions / version)
+        to_disk(versions)
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+
+
+def _sweep(root: Path, newest: Publication | None) -> None:
+    """Remove what a kill left behind: half-written files, and versions that nobody was shown."""
+    versions = root / "versions"
+    for leftover in [*versions.glob(".*"), *root.glob(".current*")]:
+        shutil.rmtree(leftover) if leftover.is_dir() and not leftover.is_symlink() else leftover.unlink()
+    current = current_version(root)
+    shown = [name for name in (current, newest.version if newest else None) if name is not None]
+    for path in versions.iterdir() if shown else ():
+        if number_of(path.name) > max(map(number_of, shown)):
+            shutil.rmtree(path)
 
 
 def _switch(root: Path, version: str) -> None:
     link = root / f".current-{uuid.uuid4().hex}"
     link.symlink_to(Path("versions") / version)
     link.replace(root / "current")
+    to_disk(root)
 
 
 def _drop_old(versions: Path, current: str) -> None:

@@ -23,7 +23,8 @@ from nsm_pipeline.metrics.numbers import METRIC_ROWS
 from nsm_pipeline.playbook.kinds import definition_text
 from nsm_pipeline.playbook.metric_models import Metric
 from nsm_pipeline.playbook.models import CounterMetric, Input, UseCase
-from nsm_pipeline.publishing.extracts import CONTRACT, current_version, write_extract
+from nsm_pipeline.publishing.extracts import current_version, write_extract
+from nsm_pipeline.publishing.rendering import CONTRACT
 from nsm_pipeline.publishing.tables import CERTIFICATES, EXTRACT, GROWTH, METRIC_DICTIONARY, NORTH_STAR
 from nsm_pipeline.steps.approvals import Approval, load_approvals
 from nsm_pipeline.steps.certificates import WeekState, certificate_ids, load_issued, week_states
@@ -45,7 +46,7 @@ def run_publication(opened: Open, restatement: Restatement | None = None) -> str
         states = {name: list(week_states(opened, name, release=release)) for name in opened.plans}
         _keep_certificates(opened, states, release)
         tables = gather_tables(opened, states)
-        version = write_extract(opened.home.extracts, tables, opened.playbook.settings.company)
+        version = write_extract(opened.home, tables, opened.playbook.settings.company, opened.calendar.now())
         write_text(_record(opened), json.dumps({**rests_on(opened), "version": version}))
         remember(opened.home.lake)
         return version

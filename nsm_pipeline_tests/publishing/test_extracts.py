@@ -7,7 +7,7 @@ import json
 import math
 import shutil
 import threading
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pyarrow as pa
@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 from homes import TABLES, broken_extract, copy, extract, here, opened, published
 
+from nsm_pipeline.home import Home
 from nsm_pipeline.publishing.extracts import KEEP, current_version, write_extract
 from nsm_pipeline.publishing.tables import EXTRACT
 from nsm_pipeline.steps.publication import run_publication
@@ -26,6 +27,7 @@ METRIC_COLUMNS = {
     "entities": "int64", "unit": "string", "state": "string", "stage": "string",
     "certificate_id": "string",
 }  # fmt: skip
+NOW = datetime(2026, 5, 4, 10, tzinfo=UTC)
 ALLOWED = {"string", "int64", "double", "bool", "date32[day]"}
 KEYS = {
     **{name: ["use_case", "metric", "week", "slice", "slice_value"] for name in METRIC_TABLES},
@@ -141,53 +143,53 @@ def small(value: float) -> dict[str, pa.Table]:
 
 
 def test_ten_versions_are_kept(tmp_path: Path) -> None:
-    made = [write_extract(tmp_path, small(number), "Test") for number in range(14)]
+    made = [write_extract(Home(tmp_path), small(number), "Test", NOW) for number in range(14)]
     assert KEEP == 10
-    assert sorted(path.name for path in (tmp_path / "versions").iterdir()) == made[-10:]
-    assert current_version(tmp_path) == made[-1]
+    assert sorted(path.name for path in (tmp_path / "extracts" / "versions").iterdir()) == made[-10:]
+    assert current_version(tmp_path / "extracts") == made[-1]
 
 
 def test_the_same_content_is_no_new_version(tmp_path: Path) -> None:
-    first = write_extract(tmp_path, small(1), "Test")
-    assert write_extract(tmp_path, small(1), "Test") == first
-    assert write_extract(tmp_path, small(2), "Test") != first
-    third = write_extract(tmp_path, small(1), "Test")
+    first = write_extract(Home(tmp_path), small(1), "Test", NOW)
+    assert write_extract(Home(tmp_path), small(1), "Test", NOW) == first
+    assert write_extract(Home(tmp_path), small(2), "Test", NOW) != first
+    third = write_extract(Home(tmp_path), small(1), "Test", NOW)
     assert third != first  # the same values again are a version of their own
     assert third.split("-")[1] == first.split("-")[1]
 
 
 def test_a_current_version_that_was_lost_is_written_again(tmp_path: Path) -> None:
-    first = write_extract(tmp_path, small(1), "Test")
-    shutil.rmtree(tmp_path / "versions" / first)
-    write_extract(tmp_path, small(1), "Test")
-    assert (tmp_path / "current" / "north_star.parquet").is_file()
+    first = write_extract(Home(tmp_path), small(1), "Test", NOW)
+    shutil.rmtree(tmp_path / "extracts" / "versions" / first)
+    write_extract(Home(tmp_path), small(1), "Test", NOW)
+    assert (tmp_path / "extracts" / "current" / "north_star.parquet").is_file()
 
 
 def test_rows_that_break_the_contract_are_not_published(tmp_path: Path) -> None:
-    before = write_extract(tmp_path, small(1), "Test")
+    before = write_extract(Home(tmp_path), small(1), "Test", NOW)
     tables = small(2)
     tables["growth"] = pa.table({"use_case": ["shop"]})
     with pytest.raises(KeyError):
-        write_extract(tmp_path, tables, "Test")
-    assert current_version(tmp_path) == before
-    assert not [path for path in (tmp_path / "versions").iterdir() if path.name.startswith(".")]
+        write_extract(Home(tmp_path), tables, "Test", NOW)
+    assert current_version(tmp_path / "extracts") == before
+    assert not [path for path in (tmp_path / "extracts" / "versions").iterdir() if path.name.startswith(".")]
 
 
 def test_what_a_kill_left_behind_is_removed(tmp_path: Path) -> None:
-    write_extract(tmp_path, small(1), "Test")
-    half = tmp_path / "versions" / ".half"
+    write_extract(Home(tmp_path), small(1), "Test", NOW)
+    half = tmp_path / "extracts" / "versions" / ".half"
     half.mkdir()
     (half / "north_star.parquet").write_bytes(b"half")
-    (tmp_path / ".current-1").symlink_to("versions/.half")
-    write_extract(tmp_path, small(2), "Test")
-    assert {path.name for path in tmp_path.iterdir()} == {"current", "versions"}
+    (tmp_path / "extracts" / ".current-1").symlink_to("versions/.half")
+    write_extract(Home(tmp_path), small(2), "Test", NOW)
+    assert {path.name for path in (tmp_path / "extracts").iterdir()} == {"current", "versions"}
     assert not half.exists()
 
 
 def test_readers_see_the_old_or_the_new_set(tmp_path: Path) -> None:
     """Thirty publications under a reader that compares the three metric tables of one resolved folder."""
     home = tmp_path
-    write_extract(home / "extracts", small(0), "Test")
+    write_extract(Home(home), small(0), "Test", NOW)
     over, wrong, seen = threading.Event(), [], set()
 
     def read() -> None:
@@ -203,7 +205,7 @@ def test_readers_see_the_old_or_the_new_set(tmp_path: Path) -> None:
     reader = threading.Thread(target=read)
     reader.start()
     for number in range(1, 31):
-        write_extract(home / "extracts", small(number), "Test")
+        write_extract(Home(home), small(number), "Test", NOW)
     over.set()
     reader.join()
     assert not wrong
