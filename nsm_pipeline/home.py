@@ -52,11 +52,6 @@ class Home:
         return self.root / "extracts"
 
     @property
-    def records(self) -> Path:
-        """What cannot be made anew from landing zone and playbook."""
-        return self.root / "records"
-
-    @property
     def dagster(self) -> Path:
         return self.root / "dagster"
 

@@ -4,7 +4,7 @@ What belongs here: storing certificates; the state of each use case and week. Wh
 (`series`), what may be published (`release`), extracts (`publication`).
 
 `certificates/<use case>/<week>.json` is the newest certificate that passed, with the values it vouches for, in one
-file, so that neither is ever without the other. No time and no person stands in it: those are kept where it is published.
+file, so that neither is ever without the other. No time and no person stands in it: those are kept with published ones.
 """
 
 from __future__ import annotations

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import date
 from pathlib import Path
 
 import pyarrow as pa
@@ -45,7 +46,7 @@ def run_publication(opened: Open, restatement: Restatement | None = None) -> str
         release = Release.of(opened, restatement)
         states = {name: list(week_states(opened, name, release=release)) for name in opened.plans}
         _keep_certificates(opened, states, release)
-        tables = gather_tables(opened, states)
+        tables = gather_tables(opened, states, release)
         version = write_extract(opened.home, tables, opened.playbook.settings.company, opened.calendar.now())
         write_text(_record(opened), json.dumps({**rests_on(opened), "version": version}))
         remember(opened.home.lake)
@@ -98,8 +99,8 @@ def _record(opened: Open) -> Path:
     return opened.home.lake / "publication.json"
 
 
-def gather_tables(opened: Open, states: dict[str, list[WeekState]]) -> dict[str, pa.Table]:
-    """The extract's tables by name, from stored certificates and the week in progress."""
+def gather_tables(opened: Open, states: Mapping[str, Sequence[WeekState]], release: Release) -> dict[str, pa.Table]:
+    """The extract's tables by name, from stored certificates, what is shown already, and the week in progress."""
     metric_rows: dict[str, list[pa.Table]] = {role: [] for role in ROLES}
     growth: list[pa.Table] = []
     for name, weeks in states.items():
@@ -107,7 +108,7 @@ def gather_tables(opened: Open, states: dict[str, list[WeekState]]) -> dict[str,
         rows = _metric_rows(opened, name, published)
         for role in ROLES:
             metric_rows[role].append(rows.filter(pc.equal(rows["role"], role)))
-        growth.append(_growth_rows(opened, name, published, rows))
+        growth.append(_growth_rows(opened, name, published, rows, _accounts_shown(release, name)))
     tables = {role: pa.concat_tables([NORTH_STAR.schema.empty_table(), *parts]) for role, parts in metric_rows.items()}
     every = [state for weeks in states.values() for state in weeks]
     return {
@@ -165,11 +166,26 @@ def title_of(name: str, metric: Metric | None) -> str:
     return (metric.title if metric else "") or name.replace("_", " ").capitalize()
 
 
-def _growth_rows(opened: Open, name: str, published: Sequence[WeekState], rows: pa.Table) -> pa.Table:
+def _accounts_shown(release: Release, name: str) -> dict[date, dict[str, int | None]]:
+    """Accounts by week as they are shown now: active, new, retained, …"""
+    if release.shown is None:
+        return {}
+    growth = release.shown.tables["growth"].select(["use_case", "week", *ACCOUNTS])
+    rows = growth.filter(pc.equal(growth["use_case"], name)).to_pylist()
+    return {row["week"]: {column: row[column] for column in ACCOUNTS} for row in rows}
+
+
+def _growth_rows(
+    opened: Open,
+    name: str,
+    published: Sequence[WeekState],
+    rows: pa.Table,
+    accounts_shown: Mapping[date, Mapping[str, int | None]],
+) -> pa.Table:
     """Growth over published values alone: a week of which nothing is published is a gap, not a wrong neighbour.
 
-    Where an earlier certified value stays published, growth is measured by it; the accounts of that week are not
-    known as they were then, so they are left out.
+    Where an earlier certified value stays published, growth is measured by it, and the week keeps the accounts that
+    were published with it.
     """
     states = {state.week: state for state in published}
     values = {
@@ -190,7 +206,7 @@ def _growth_rows(opened: Open, name: str, published: Sequence[WeekState], rows: 
             # Churned needs the week before's activity, which is known whether or not that week is published.
             accounts = {"churned": stored[row["week"]]["churned"] if row["week"] in stored else None}
         else:
-            accounts = dict.fromkeys(ACCOUNTS)
+            accounts = dict(accounts_shown.get(row["week"], dict.fromkeys(ACCOUNTS)))
         is_flash = state.certificate_id is None or not row["complete"]
         label, certificate_id = ("flash", None) if is_flash else (_label(state), state.certificate_id)
         stage = "flash" if is_flash else state.stage

@@ -15,11 +15,11 @@ from datetime import date
 from functools import cached_property
 from pathlib import Path
 
-import pyarrow.parquet as pq
-
 from nsm_pipeline.certification.certificates import Certificate
 from nsm_pipeline.home import Home
 from nsm_pipeline.lake import SeenFiles, once_per_file
+from nsm_pipeline.publishing.extracts import last_shown
+from nsm_pipeline.publishing.recording import Shown
 from nsm_pipeline.sealed import BrokenSeal, read_sealed, write_sealed
 from nsm_pipeline.steps.approvals import Approval, load_approvals
 from nsm_pipeline.steps.opening import Open
@@ -41,13 +41,18 @@ class Release:
     """What is published now, the approvals, and a reason for restating, if one was given."""
 
     opened: Open
-    published: Mapping[tuple[str, date], str]
+    shown: Shown | None
     approvals: Mapping[str, tuple[Approval, ...]]
     restatement: Restatement | None = None
 
     @classmethod
     def of(cls, opened: Open, restatement: Restatement | None = None) -> Release:
-        return cls(opened, published_ids(opened.home), load_approvals(opened.home), restatement)
+        return cls(opened, last_shown(opened.home), load_approvals(opened.home), restatement)
+
+    @cached_property
+    def published(self) -> dict[tuple[str, date], str]:
+        """Ids of the certificates of what is shown, by use case and week."""
+        return published_ids(self.shown)
 
     def held(self, candidate: Certificate, candidate_id: str) -> str | None:
         """Why a certificate that has passed is not published; None where it is, or may be."""
@@ -84,13 +89,11 @@ class Release:
         )
 
 
-def published_ids(home: Home) -> dict[tuple[str, date], str]:
-    """Ids of the certificates that the current extract rests on, by use case and week."""
-    file = home.extracts / "current" / "certificates.parquet"
-    try:
-        rows = pq.read_table(file, columns=["use_case", "week", "certificate_id"]).to_pylist()
-    except FileNotFoundError:
+def published_ids(shown: Shown | None) -> dict[tuple[str, date], str]:
+    """Ids of the certificates that what is shown rests on, by use case and week."""
+    if shown is None:
         return {}
+    rows = shown.tables["certificates"].select(["use_case", "week", "certificate_id"]).to_pylist()
     return {(row["use_case"], row["week"]): row["certificate_id"] for row in rows if row["certificate_id"]}
 
 

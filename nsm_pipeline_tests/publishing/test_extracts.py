@@ -254,7 +254,8 @@ def test_what_was_computed_and_not_certified_is_not_published(home: Path, tmp_pa
         table = pq.read_table(file)
         raised = pa.array([(value or 0) + 1e6 for value in table["value"].to_pylist()], pa.float64())
         place = table.schema.get_field_index("value")
-        pq.write_table(table.set_column(place, "value", raised).replace_schema_metadata(table.schema.metadata), file)
+        said = pq.read_metadata(file).metadata
+        pq.write_table(table.set_column(place, "value", raised).replace_schema_metadata(said), file)
     (mine / "lake" / "publication.json").unlink()
     it = opened(mine)
     run_publication(it)
