@@ -23,7 +23,7 @@ from nsm_pipeline.steps.certificates import WeekState, week_states
 from nsm_pipeline.steps.opening import Open, open_playbook
 
 NSM = str(Path(sys.executable).parent / "nsm")
-TABLES = ("north_star", "inputs", "counter_metrics", "growth", "certificates", "metric_dictionary")
+TABLES = ("north_star", "inputs", "counter_metrics", "growth", "certificates", "metric_dictionary", "restatements")
 # What depends on when and where a home was filled, not on what it was filled with: file times, version numbers.
 OF_THE_MOMENT = ("ledger.json", "publication.json")
 
@@ -122,8 +122,13 @@ def lake_files(home: Path) -> dict[str, str]:
 
 
 def everything(home: Path) -> dict[str, str]:
-    """What two homes with equal landing files and playbooks must have in common, byte by byte."""
-    return {**lake_files(home), **{f"extracts/{name}": value for name, value in published(home).items()}}
+    """What two homes with equal landing files and playbooks must have in common, byte by byte: all but what was
+    shown on the way there."""
+    descriptor = json.loads((home / "extracts" / "current" / "datapackage.json").read_text(encoding="utf-8"))
+    resources = [one for one in descriptor["resources"] if one["name"] != "restatements"]
+    files = {name: value for name, value in published(home).items() if name.split(".")[0] in TABLES[:-1]}
+    files["datapackage.json"] = json.dumps({**descriptor, "resources": resources})
+    return {**lake_files(home), **{f"extracts/{name}": value for name, value in files.items()}}
 
 
 def differences(found: Mapping[str, str], wanted: Mapping[str, str]) -> list[str]:

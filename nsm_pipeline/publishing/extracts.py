@@ -21,15 +21,25 @@ from nsm_pipeline.home import Home
 from nsm_pipeline.publishing.record import Publication, Record, number_of
 from nsm_pipeline.publishing.recording import Shown, prepare, settle, to_disk
 from nsm_pipeline.publishing.rendering import Rendered, conform, render, sha256
+from nsm_pipeline.publishing.restatements import Explain, continued, unexplained
+from nsm_pipeline.publishing.tables import RESTATEMENTS
 
 KEEP = 10
 
 
-def write_extract(home: Home, tables: Mapping[str, pa.Table], company: str, at: datetime) -> str:
-    """Publish tables (by name, as EXTRACT declares them) at an instant; returns the version's id.
+def write_extract(
+    home: Home,
+    tables: Mapping[str, pa.Table],
+    company: str,
+    at: datetime,
+    explain: Explain = unexplained,
+    tolerance: float = 0.0,
+) -> str:
+    """Publish tables (by name, as EXTRACT declares them, without the ledger) at an instant; returns the version's id.
 
-    Where the newest version already has these bytes, it stays. Call it under the publishing lock. A kill at any
-    moment leaves `current` at a complete version that is on record; what was half-written is removed by the next call.
+    `explain`, `tolerance`: for the restatement ledger, which is continued here. Where the newest version already has
+    these bytes, it stays. Call it under the publishing lock. A kill at any moment leaves `current` at a complete
+    version that is on record; what was half-written is removed by the next call.
     """
     root, record = home.extracts, Record.of(home)
     versions = root / "versions"
@@ -38,9 +48,13 @@ def write_extract(home: Home, tables: Mapping[str, pa.Table], company: str, at: 
     newest = record.newest()
     _sweep(root, newest)
     shown = last_shown(home)
+    number = _next_number(root, newest)
+    before = shown.tables if shown else {}
     ready = conform(tables)
+    ready[RESTATEMENTS.name] = continued(before, ready, number, at, explain, tolerance)
     rendered = render(ready, company)
-    version = _version(root, newest, rendered)
+    last = newest.version if newest else current_version(root)
+    version = last if last and last.endswith(f"-{rendered.content}") else f"{number:06d}-{rendered.content}"
     if newest is None or newest.version != version:
         _stage(versions, version, rendered)
         prepare(record, version, at, rendered, ready, shown)
@@ -87,14 +101,9 @@ def _still_there(folder: Path, publication: Publication) -> dict[str, pa.Table] 
     return found
 
 
-def _version(root: Path, newest: Publication | None, rendered: Rendered) -> str:
-    """The version that a content is: the one shown last where it is the same, else the next."""
-    current = current_version(root)
-    last = newest.version if newest else current
-    if last is not None and last.endswith(f"-{rendered.content}"):
-        return last
-    names = [path.name for path in (root / "versions").iterdir()] + ([last] if last else [])
-    return f"{max(map(number_of, names), default=0) + 1:06d}-{rendered.content}"
+def _next_number(root: Path, newest: Publication | None) -> int:
+    names = [path.name for path in (root / "versions").iterdir()] + ([newest.version] if newest else [])
+    return max(map(number_of, names), default=0) + 1
 
 
 def _stage(versions: Path, version: str, rendered: Rendered) -> None:

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from nsm_pipeline.lake import WRITER
-from nsm_pipeline.publishing.tables import EXTRACT, ExtractTable
+from nsm_pipeline.publishing.tables import EXTRACT, RESTATEMENTS, ExtractTable
 
 CONTRACT = "nsm-extract/1"
 DESCRIPTOR = "datapackage.json"
@@ -37,9 +37,10 @@ class Rendered:
 
 
 def conform(tables: Mapping[str, pa.Table]) -> dict[str, pa.Table]:
-    """Tables as EXTRACT declares them, in its order: columns, types, rows sorted by key. Raises KeyError and
-    ArrowInvalid where they cannot be."""
-    return {declared.name: _conformed(declared, tables[declared.name]) for declared in EXTRACT}
+    """Tables as EXTRACT declares them, in its order: columns, types, rows sorted by key; all but the ledger. Raises
+    KeyError and ArrowInvalid where they cannot be."""
+    wanted = [declared for declared in EXTRACT if declared is not RESTATEMENTS]
+    return {declared.name: _conformed(declared, tables[declared.name]) for declared in wanted}
 
 
 def render(tables: Mapping[str, pa.Table], company: str) -> Rendered:

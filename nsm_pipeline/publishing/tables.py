@@ -150,4 +150,35 @@ METRIC_DICTIONARY = ExtractTable(
         Column("status", "string", "proposed, agreed or deprecated.", True),
     ),
 )
-EXTRACT = (NORTH_STAR, INPUTS, COUNTER_METRICS, GROWTH, CERTIFICATES, METRIC_DICTIONARY)
+RESTATEMENTS = ExtractTable(
+    "restatements",
+    "Every published value that ever changed, in the order in which the changes were published.",
+    ("number",),
+    (
+        Column("number", "integer", "Consecutive, from 1, for ever.", True),
+        Column("use_case", "string", "Use case by name.", True),
+        Column("table", "string", "Table of the extract whose value changed.", True),
+        Column("metric", "string", "Metric by name; in growth, the column.", True),
+        Column("week", "date", "First day of the week.", True),
+        Column("slice", "string", "Account attribute the row is cut by; 'all' for the total.", True),
+        Column("slice_value", "string", "Value of that attribute; 'all' for the total.", True),
+        Column("old", "number", "The value shown before; null where there was none."),
+        Column("new", "number", "The value shown since; null where there is none."),
+        Column("old_state", "string", "State of the row before; null where it was not there."),
+        Column("new_state", "string", "State of the row since; null where it is not there."),
+        Column("old_certificate", "string", "Certificate of the old value; null where it had none."),
+        Column("new_certificate", "string", "Certificate of the new value; null where it has none."),
+        Column(
+            "kind",
+            "string",
+            "flash, settling, within_tolerance, restatement (final, beyond tolerance), or added (a new metric).",
+            True,
+        ),
+        Column("cause", "string", "What of that which the value is made of has changed.", True),
+        Column("reason", "string", "Why a final value was restated, in the words of who did it.", True),
+        Column("by", "string", "Who restated it.", True),
+        Column("version", "string", "Number of the version that showed the new value first, as its id begins.", True),
+        Column("at", "string", "When that version was published: ISO-8601, UTC.", True),
+    ),
+)
+EXTRACT = (NORTH_STAR, INPUTS, COUNTER_METRICS, GROWTH, CERTIFICATES, METRIC_DICTIONARY, RESTATEMENTS)

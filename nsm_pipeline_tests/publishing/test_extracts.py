@@ -34,6 +34,7 @@ KEYS = {
     "growth": ["use_case", "week"],
     "certificates": ["use_case", "week"],
     "metric_dictionary": ["use_case", "metric"],
+    "restatements": ["number"],
 }
 
 
@@ -75,7 +76,7 @@ def test_types_that_every_tool_reads(home: Path, name: str) -> None:
 @pytest.mark.parametrize("name", TABLES)
 def test_one_row_per_key_in_order(home: Path, name: str) -> None:
     keys = [tuple(row[key] for key in KEYS[name]) for row in extract(home, name)]
-    assert keys
+    assert keys or name == "restatements"  # nothing has been restated yet
     assert keys == sorted(keys)
     assert len(keys) == len(set(keys))
 
@@ -154,8 +155,7 @@ def test_the_same_content_is_no_new_version(tmp_path: Path) -> None:
     assert write_extract(Home(tmp_path), small(1), "Test", NOW) == first
     assert write_extract(Home(tmp_path), small(2), "Test", NOW) != first
     third = write_extract(Home(tmp_path), small(1), "Test", NOW)
-    assert third != first  # the same values again are a version of their own
-    assert third.split("-")[1] == first.split("-")[1]
+    assert [int(version[:6]) for version in (first, third)] == [1, 3]  # the same values again are a further version
 
 
 def test_a_current_version_that_was_lost_is_written_again(tmp_path: Path) -> None:

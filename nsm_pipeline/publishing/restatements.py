@@ -1,0 +1,155 @@
+"""The restatement ledger: every published value that ever changed, what kind of change it was, and why.
+
+What belongs here: tolerance, kinds of changes, the ledger's rows; all of it pure. What does not: finding the changes
+(`changes`), why the data changed and who may restate (`steps`), files (`extracts`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from nsm_pipeline.publishing.changes import METRIC_TABLES, Change, Key, Tables, changes, ledger_of
+from nsm_pipeline.publishing.record import instant_text
+from nsm_pipeline.publishing.tables import RESTATEMENTS
+
+__all__ = ["Change", "Explain", "Why", "baselines", "beyond", "changes", "continued", "kinds", "ledger_of"]
+
+
+@dataclass(frozen=True)
+class Why:
+    """What has changed below the values of a week, and for a restatement the words and name of who asked for it."""
+
+    cause: str = ""
+    reason: str = ""
+    by: str = ""
+
+
+Explain = Callable[[str, date], Why]
+"""Why the values of a use case and week are not those shown before."""
+
+
+def unexplained(_use_case: str, _week: date) -> Why:
+    return Why()
+
+
+def beyond(baseline: float | None, new: float | None, total: float | None, tolerance: float) -> bool:
+    """Whether a value lies further from its baseline than a share of it, or for a slice of the larger of its own and
+    the total's baseline. A total has no other: None. From or to no value at all is always beyond."""
+    if baseline is None or new is None:
+        return baseline is not new
+    return abs(new - baseline) > tolerance * max(abs(baseline), abs(total or 0.0))
+
+
+def baselines(ledger: pa.Table, weeks: set[tuple[str, date]]) -> dict[Key, float | None]:
+    """For values that have changed within tolerance since they became final or were last restated: what they were
+    then. Any other value is its own baseline."""
+    found: dict[Key, float | None] = {}
+    for row in _rows_of(ledger, weeks):
+        key = (row["table"], row["use_case"], row["metric"], row["week"], row["slice"], row["slice_value"])
+        if row["kind"] == "within_tolerance":
+            found.setdefault(key, row["old"])
+        else:
+            found.pop(key, None)
+    return found
+
+
+def kinds(found: Sequence[Change], before: Tables, tolerance: float) -> list[str]:
+    """What kind of change each is: flash, settling, within_tolerance, restatement or added.
+
+    Growth follows the values it is made from: it is restated where one of them is, of its own week or an earlier.
+    """
+    weeks = {(one.use_case, one.week) for one in found}
+    bases = baselines(ledger_of(before), weeks)
+    totals = _totals(before, weeks)
+
+    def kind(one: Change) -> str:
+        if "flash" in (one.stage, one.old_state) or (one.old_state is None and one.new_state == "flash"):
+            return "flash"
+        if one.stage == "settling":
+            return "settling"
+        if one.is_new:
+            return "added"
+        total = None
+        if one.slice != "all":
+            key = (*one.key[:4], "all", "all")
+            total = bases.get(key, totals.get(key))
+        is_beyond = beyond(bases.get(one.key, one.old), one.new, total, tolerance)
+        return "restatement" if is_beyond else "within_tolerance"
+
+    of_metrics = {one.key: kind(one) for one in found if one.table != "growth"}
+    restated: dict[str, date] = {}
+    for one in found:
+        if of_metrics.get(one.key) == "restatement":
+            restated[one.use_case] = min(one.week, restated.get(one.use_case, one.week))
+
+    def of_growth(one: Change) -> str:
+        mine = kind(one)
+        if mine not in ("restatement", "within_tolerance"):
+            return mine
+        follows = one.use_case in restated and restated[one.use_case] <= one.week
+        return "restatement" if follows else "within_tolerance"
+
+    return [of_metrics[one.key] if one.table != "growth" else of_growth(one) for one in found]
+
+
+def continued(before: Tables, after: Tables, number: int, at: datetime, explain: Explain, tolerance: float) -> pa.Table:
+    """The ledger up to and including the publication of this number: what stood there, and a row per change."""
+    ledger = ledger_of(before)
+    found = changes(before, after)
+    if not found:
+        return ledger
+    last = pc.max(ledger["number"]).as_py() or 0
+    why = _explained(found, explain)
+    rows = [
+        {
+            **{name: getattr(one, name) for name in RESTATEMENTS.schema.names if hasattr(one, name)},
+            "number": place,
+            "kind": kind,
+            "cause": reason.cause,
+            "reason": reason.reason,
+            "by": reason.by,
+            "version": f"{number:06d}",
+            "at": instant_text(at),
+        }
+        for place, (one, kind, reason) in enumerate(
+            zip(found, kinds(found, before, tolerance), why, strict=True), start=last + 1
+        )
+    ]
+    return pa.concat_tables([ledger, pa.Table.from_pylist(rows, RESTATEMENTS.schema)])
+
+
+def _explained(found: Sequence[Change], explain: Explain) -> list[Why]:
+    """Growth is explained by the newest changed week that it can be made from: its own, or an earlier."""
+    weeks: dict[str, list[date]] = {}
+    for one in found:
+        if one.table != "growth":
+            weeks.setdefault(one.use_case, []).append(one.week)
+
+    def of(one: Change) -> Why:
+        made_from = (week for week in weeks.get(one.use_case, ()) if week <= one.week)
+        return explain(one.use_case, max(made_from, default=one.week) if one.table == "growth" else one.week)
+
+    return [of(one) for one in found]
+
+
+def _rows_of(table: pa.Table, weeks: set[tuple[str, date]]) -> list[dict[str, Any]]:
+    """Rows of some use cases and weeks."""
+    near = table.filter(pc.is_in(table["week"], pa.array([week for _, week in weeks], pa.date32())))
+    return [row for row in near.to_pylist() if (row["use_case"], row["week"]) in weeks]
+
+
+def _totals(tables: Tables, weeks: set[tuple[str, date]]) -> dict[Key, float | None]:
+    found: dict[Key, float | None] = {}
+    for name in METRIC_TABLES:
+        table = tables.get(name)
+        if table is None:
+            continue
+        for row in _rows_of(table.filter(pc.equal(table["slice"], "all")), weeks):
+            found[name, row["use_case"], row["metric"], row["week"], "all", "all"] = row["value"]
+    return found
