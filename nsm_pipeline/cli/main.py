@@ -156,6 +156,21 @@ def backfill(
 
 
 @app.command()
+def plan(
+    home: HomeOption = None,
+    as_of: AsOfOption = None,
+    playbook: Annotated[
+        Path | None, typer.Option("--playbook", help="Another folder of definitions than the home's, as of a change.")
+    ] = None,
+    json: JsonOption = False,
+) -> None:
+    """What the next run would rebuild, week by week, and why. Changes nothing."""
+    from nsm_pipeline.cli.planning import show_plan
+
+    show_plan(_home(home), _day(as_of), playbook, as_json=json)
+
+
+@app.command()
 def status(
     home: HomeOption = None,
     as_of: AsOfOption = None,

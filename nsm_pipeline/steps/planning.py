@@ -1,0 +1,257 @@
+"""The plan: which tables of which weeks the next run rebuilds, and why. Nothing of the home is changed by asking.
+
+What belongs here: finding what is stale, grouping weeks, counting files. What does not: reasons themselves (`reasons`),
+new values (`previewing`), showing it (`cli`).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from pathlib import Path
+
+from nsm_pipeline.events.duplicates import version
+from nsm_pipeline.events.inputs import EVIDENCE
+from nsm_pipeline.events.landing import arrivals, ingest, load_ledger
+from nsm_pipeline.events.ledger import Ledger
+from nsm_pipeline.home import Home
+from nsm_pipeline.playbook.loading import Playbook
+from nsm_pipeline.steps.certificates import certificate_file
+from nsm_pipeline.steps.opening import Open, open_folder, open_playbook
+from nsm_pipeline.steps.overlay import overlay
+from nsm_pipeline.steps.publication import is_published
+from nsm_pipeline.steps.reasons import About, Reason, merged, reasons
+from nsm_pipeline.steps.series import evidence_key, load_verdicts
+from nsm_pipeline.weeks import WEEK
+
+BESIDE = {"usage_events": "event_quality"}
+"""Tables that are written with another one."""
+
+
+@dataclass(frozen=True)
+class StaleWeek:
+    """A week of a use case with something to rebuild: `tables` in the order of their making."""
+
+    use_case: str
+    week: date
+    tables: tuple[str, ...]
+    reasons: tuple[Reason, ...]
+    was_published: bool = False
+
+
+@dataclass(frozen=True)
+class Group:
+    """Consecutive weeks of a use case that are stale in the same tables for the same reasons. `files`: how many are
+    rewritten in all; rows of the reasons are those of all weeks."""
+
+    use_case: str
+    weeks: tuple[date, ...]
+    tables: tuple[str, ...]
+    reasons: tuple[Reason, ...]
+    files: int
+
+
+@dataclass(frozen=True)
+class LandedFile:
+    """A file of the landing zone that the home has not read yet. `state`: new, other content, same bytes, set aside,
+    read otherwise; `rows`: by UTC week; `late`: of them, in weeks that have been published."""
+
+    path: str
+    state: str
+    rows: Mapping[date, int]
+    late: int
+    problem: str | None = None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run on this home would do. `files`: every file of the lake's tables that it would write again, by name
+    inside the lake; `judged`: use cases whose weeks it judges again; `waiting`: metrics whose window is open, until
+    when, by use case and week."""
+
+    home: Path
+    playbook: Path
+    as_of: date | None
+    weeks: int
+    current: date
+    use_cases: tuple[str, ...]
+    landing: tuple[LandedFile, ...]
+    stale: tuple[StaleWeek, ...]
+    groups: tuple[Group, ...]
+    growth: tuple[str, ...]
+    judged: tuple[str, ...]
+    waiting: Mapping[str, Mapping[date, Mapping[str, datetime]]]
+    files: frozenset[str]
+    publishes: bool
+
+    @property
+    def is_empty(self) -> bool:
+        return not (self.landing or self.files or self.publishes)
+
+
+@contextmanager
+def as_it_would_be(
+    home: Home, as_of: date | None, playbook: Path | None = None, scratch: bool = False
+) -> Iterator[tuple[Open, Ledger]]:
+    """The home with everything read that has landed, under its own definitions or another folder's, and its ledger as
+    it is now. In a scratch home where there is something to read, or where `scratch` asks for one."""
+    definitions = open_playbook(home, as_of) if playbook is None else open_folder(playbook, as_of)
+    before = load_ledger(home)
+    if scratch or _has_to_read(home, before, definitions):
+        with overlay(home, playbook) as tried:
+            ledger = ingest(tried, Open.of(tried, definitions).engine, definitions)
+            yield Open.of(tried, definitions, ledger=ledger), before
+    else:
+        yield Open.of(home, definitions), before
+
+
+def _has_to_read(home: Home, ledger: Ledger, playbook: Playbook) -> bool:
+    return bool(arrivals(home, ledger, playbook)) or (bool(ledger.deliveries) and ledger.version != version())
+
+
+def make_plan(opened: Open, before: Ledger, home: Home) -> Plan:
+    """The plan of a home that has read everything (`as_it_would_be`); `before`: the ledger until then, `home`: the
+    real one."""
+    stale = [one for name in opened.plans for one in _stale_weeks(opened, name)]
+    growth = [name for name in opened.plans if opened.lake.fingerprint("growth", name) != _growth(opened, name)]
+    files = {f"{table}/{one.use_case}/{one.week}.parquet" for one in stale for table in _written(one.tables)}
+    files |= {f"growth/{name}.parquet" for name in growth}
+    for week in opened.weeks:
+        if opened.usage.is_stale(EVIDENCE, week):
+            files |= {f"{table}/{week}.parquet" for table in ("week_evidence", "unmapped_events")}
+    judged = [name for name in opened.plans if _is_judged_anew(opened, name)]
+    return Plan(
+        home=home.root,
+        playbook=opened.home.playbook,
+        as_of=opened.playbook.settings.as_of,
+        weeks=len(opened.weeks),
+        current=opened.calendar.current(),
+        use_cases=tuple(opened.plans),
+        landing=tuple(_landed_files(opened, before)),
+        stale=tuple(stale),
+        groups=tuple(grouped(stale)),
+        growth=tuple(growth),
+        judged=tuple(judged),
+        waiting=_waiting(opened),
+        files=frozenset(files),
+        publishes=bool(files or judged) or not is_published(Open.of(home, opened.playbook)),
+    )
+
+
+def _growth(opened: Open, name: str) -> str | None:
+    return opened.growth_fingerprint(name) if opened.weeks else None
+
+
+def _written(tables: Iterable[str]) -> Iterator[str]:
+    for table in tables:
+        yield table
+        if table in BESIDE:
+            yield BESIDE[table]
+
+
+def _is_judged_anew(opened: Open, name: str) -> bool:
+    """Whether its verdicts will rest on something else once everything is built."""
+    stored = load_verdicts(opened, name)
+    return bool(opened.weeks) and (stored is None or stored.key != evidence_key(opened, name, opened.complete_weeks))
+
+
+def _waiting(opened: Open) -> dict[str, dict[date, dict[str, datetime]]]:
+    return {
+        name: {week: found for week in opened.complete_weeks if (found := opened.waiting(name, week))}
+        for name in opened.plans
+    }
+
+
+def _stale_weeks(opened: Open, name: str) -> Iterator[StaleWeek]:
+    shifted = _is_shifted(opened, name)
+    for week in opened.weeks:
+        tables = opened.stale_tables(name, week)
+        if tables:
+            complete = week < opened.calendar.current()
+            published = complete and certificate_file(opened, name, week).is_file()
+            about = About(opened.ledger, opened.definition_of, published)
+            found = _reasons(opened, name, week, tables, about, shifted)
+            yield StaleWeek(name, week, tuple(tables), tuple(found), published)
+
+
+def _reasons(opened: Open, name: str, week: date, tables: Sequence[str], about: About, shifted: bool) -> list[Reason]:
+    """Why some tables of a week are stale, what began it first."""
+    found: list[Reason] = []
+    for table in tables:
+        stored = opened.lake.made_from(table, name, week)
+        if stored is None and opened.lake.exists(table, name, week):
+            found.append(Reason("code", "an earlier version of the program made it, which did not say of what"))
+        elif stored is None and shifted:
+            found.append(Reason("calendar", "weeks start on another day than those that are stored"))
+        elif table == "usage_events" and stored == opened.made_from(table, name, week):
+            found.append(Reason("definition", "what properties of its events accept has changed"))
+        else:
+            found += reasons(table, stored, opened.made_from(table, name, week), about)
+    return merged(found)
+
+
+def _is_shifted(opened: Open, name: str) -> bool:
+    """Whether what is stored of a use case is of weeks that begin on another day."""
+    stored = opened.lake.root.joinpath("account_weeks", name).glob("*.parquet")
+    days = {date.fromisoformat(file.stem).weekday() for file in stored if not file.name.startswith(".")}
+    return bool(days) and opened.calendar.starts_on not in days
+
+
+def grouped(weeks: Iterable[StaleWeek]) -> Iterator[Group]:
+    """Consecutive weeks with equal tables and reasons together."""
+    group: list[StaleWeek] = []
+    for one in weeks:
+        if group and not _goes_on(group[-1], one):
+            yield _group(group)
+            group = []
+        group.append(one)
+    if group:
+        yield _group(group)
+
+
+def _goes_on(before: StaleWeek, one: StaleWeek) -> bool:
+    alike = (before.use_case, before.tables, before.reasons) == (one.use_case, one.tables, one.reasons)
+    return alike and one.week == before.week + WEEK
+
+
+def _group(weeks: Sequence[StaleWeek]) -> Group:
+    first = weeks[0]
+    rows: Counter[Reason] = Counter()
+    for one in weeks:
+        for reason in one.reasons:
+            rows[reason] += reason.rows
+    summed = tuple(replace(reason, rows=rows[reason]) for reason in first.reasons)
+    files = len(weeks) * len(list(_written(first.tables)))
+    return Group(first.use_case, tuple(one.week for one in weeks), first.tables, summed, files)
+
+
+def _landed_files(opened: Open, before: Ledger) -> Iterator[LandedFile]:
+    """What the ingest has read: paths whose content is another one than in the ledger before."""
+    ledger = opened.ledger
+    active = ledger.active("events")
+    for path, delivery in sorted(ledger.deliveries.items()):
+        known = before.deliveries.get(path)
+        if known is not None and (known.content, known.kept) == (delivery.content, delivery.kept):
+            continue
+        content = ledger.contents[delivery.content]
+        if content.problem is not None:
+            state = "set aside"
+        elif known is not None and ledger.contents[known.content].reading != content.reading:
+            state = "read otherwise"
+        elif known is not None:
+            state = "other content"
+        elif delivery.kind == "events" and active[delivery.content] != path:
+            state = "same bytes"
+        else:
+            state = "new"
+        late = 0 if state == "same bytes" else sum(n for day, n in content.parts.items() if _was_published(opened, day))
+        yield LandedFile(path, state, content.parts, late, content.problem)
+
+
+def _was_published(opened: Open, day: date) -> bool:
+    """Whether some use case's values of a UTC week have been published."""
+    week = opened.calendar.week_of_day(day)
+    return any(certificate_file(opened, name, week).is_file() for name in opened.plans)
