@@ -28,7 +28,8 @@ STAGES = ("flash", "settling", "final")
 class Change:
     """One value that is not what was shown before; a row that was or is not there has neither value nor state.
 
-    `stage`: of the old value; where it had none, of its week before. `is_new`: nothing of the metric was shown before.
+    `stage`: flash where the old value was; else the stage that the week has reached by now. `is_new`: nothing of the
+    metric was shown before.
     """
 
     use_case: str
@@ -56,8 +57,8 @@ def changes(before: Tables, after: Tables) -> list[Change]:
 
     `before` holds the ledger so far as `restatements`: a week of which nothing is left was shown before, too.
     """
-    stages = _stages(before)
-    shown = stages.keys() | _pairs(ledger_of(before))
+    stages = _stages(after)
+    shown = _stages(before).keys() | _pairs(ledger_of(before))
     known = {(row["use_case"], row["metric"]) for name in METRIC_TABLES for row in _distinct_metrics(before.get(name))}
     found = [
         Change(**{**one, "is_new": name in METRIC_TABLES and (one["use_case"], one["metric"]) not in known})
@@ -135,7 +136,7 @@ def _of_column(
             "new_state": other["state"],
             "old_certificate": mine["certificate"],
             "new_certificate": other["certificate"],
-            "stage": mine["stage"] or week_stage or other["stage"],
+            "stage": "flash" if mine["stage"] == "flash" else _latest(mine["stage"], other["stage"], week_stage),
         }
 
 
@@ -149,8 +150,12 @@ def _stages(tables: Tables) -> dict[tuple[str, date], str | None]:
         columns = [column for column in ("use_case", "week", "stage") if column in table.column_names]
         for row in table.group_by(columns, use_threads=False).aggregate([]).to_pylist():
             key, stage = (row["use_case"], row["week"]), row.get("stage")
-            found[key] = max(found.get(key), stage, key=lambda one: STAGES.index(one) if one in STAGES else -1)
+            found[key] = _latest(found.get(key), stage)
     return found
+
+
+def _latest(*stages: str | None) -> str | None:
+    return max(stages, key=lambda one: STAGES.index(one) if one in STAGES else -1)
 
 
 def _pairs(ledger: pa.Table) -> set[tuple[str, date]]:

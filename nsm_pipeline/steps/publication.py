@@ -26,6 +26,7 @@ from nsm_pipeline.playbook.metric_models import Metric
 from nsm_pipeline.playbook.models import CounterMetric, Input, UseCase
 from nsm_pipeline.publishing.extracts import current_version, write_extract
 from nsm_pipeline.publishing.rendering import CONTRACT
+from nsm_pipeline.publishing.restatements import Explain, Why
 from nsm_pipeline.publishing.tables import CERTIFICATES, EXTRACT, GROWTH, METRIC_DICTIONARY, NORTH_STAR
 from nsm_pipeline.steps.approvals import Approval, load_approvals
 from nsm_pipeline.steps.certificates import WeekState, certificate_ids, load_issued, week_states
@@ -47,7 +48,9 @@ def run_publication(opened: Open, restatement: Restatement | None = None) -> str
         states = {name: list(week_states(opened, name, release=release)) for name in opened.plans}
         _keep_certificates(opened, states, release)
         tables = gather_tables(opened, states, release)
-        version = write_extract(opened.home, tables, opened.playbook.settings.company, opened.calendar.now())
+        settings, now = opened.playbook.settings, opened.calendar.now()
+        why = _why(opened, states, release)
+        version = write_extract(opened.home, tables, settings.company, now, why, settings.certification.tolerance)
         write_text(_record(opened), json.dumps({**rests_on(opened), "version": version}))
         remember(opened.home.lake)
         return version
@@ -60,6 +63,20 @@ def _keep_certificates(opened: Open, states: Mapping[str, Sequence[WeekState]], 
             issued = load_issued(opened, name, state.week)
             if issued is not None and state.certificate_id == (certificate_id := str(issued.document["id"])):
                 keep_published(opened, issued.document, release.approvals.get(certificate_id, ()))
+
+
+def _why(opened: Open, states: Mapping[str, Sequence[WeekState]], release: Release) -> Explain:
+    """Why a week's published values are not those that were shown before: asked of the weeks where they are not."""
+    known = {(state.use_case, state.week): state for weeks in states.values() for state in weeks}
+
+    def why(name: str, week: date) -> Why:
+        state = known.get((name, week))
+        if state is None or (state.certificate_id is None and state.reasons):
+            return Why(f"{state.state}: {'; '.join(state.reasons)}" if state else "the week is no longer computed")
+        certificate_id = state.certificate_id
+        return release.why(name, week, load_published(opened.home, certificate_id) if certificate_id else None)
+
+    return why
 
 
 def rests_on(opened: Open) -> dict[str, str]:
@@ -185,8 +202,10 @@ def _growth_rows(
     """Growth over published values alone: a week of which nothing is published is a gap, not a wrong neighbour.
 
     Where an earlier certified value stays published, growth is measured by it, and the week keeps the accounts that
-    were published with it.
+    were published with it. So do the complete weeks after it: who is new or resurrected there follows from what is not
+    published yet.
     """
+    pending = min((state.week for state in published if state.is_superseded), default=None)
     states = {state.week: state for state in published}
     values = {
         row["week"]: row["value"]
@@ -202,11 +221,14 @@ def _growth_rows(
     labelled = []
     for row in series.to_pylist():
         state = states[row["week"]]
-        if state.state in ("certified", "flash"):
+        kept = accounts_shown.get(row["week"]) if state.stage != "flash" else None
+        if pending is not None and row["week"] >= pending and kept is not None:
+            accounts = dict(kept)
+        elif state.state in ("certified", "flash"):
             # Churned needs the week before's activity, which is known whether or not that week is published.
             accounts = {"churned": stored[row["week"]]["churned"] if row["week"] in stored else None}
         else:
-            accounts = dict(accounts_shown.get(row["week"], dict.fromkeys(ACCOUNTS)))
+            accounts = dict.fromkeys(ACCOUNTS)
         is_flash = state.certificate_id is None or not row["complete"]
         label, certificate_id = ("flash", None) if is_flash else (_label(state), state.certificate_id)
         stage = "flash" if is_flash else state.stage

@@ -15,14 +15,24 @@ from datetime import date
 from functools import cached_property
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from nsm_pipeline.certification.certificates import Certificate
 from nsm_pipeline.home import Home
 from nsm_pipeline.lake import SeenFiles, once_per_file
+from nsm_pipeline.metrics.measures import ROLES
+from nsm_pipeline.metrics.numbers import METRIC_ROWS
+from nsm_pipeline.publishing.changes import Change, changes
 from nsm_pipeline.publishing.extracts import last_shown
 from nsm_pipeline.publishing.recording import Shown
+from nsm_pipeline.publishing.restatements import Why, kinds
+from nsm_pipeline.publishing.tables import GROWTH, RESTATEMENTS
 from nsm_pipeline.sealed import BrokenSeal, read_sealed, write_sealed
 from nsm_pipeline.steps.approvals import Approval, load_approvals
 from nsm_pipeline.steps.opening import Open
+from nsm_pipeline.steps.reasons import About
+from nsm_pipeline.steps.reasons import cause as causes
 
 SHOWN = 3
 PUBLISHED: SeenFiles[Certificate] = {}
@@ -69,6 +79,20 @@ class Release:
     def _approval_needed(self) -> bool:
         return self.opened.playbook.settings.certification.approval == "required"
 
+    def why(self, name: str, week: date, candidate: Certificate | None) -> Why:
+        """For the restatement ledger: what has changed below a week's values since they were published, and, for a
+        final week, whose word it is that they may."""
+        before = self.certificate(name, week)
+        if candidate is None:
+            return Why("the week is in progress" if self.opened.stage(week) == "flash" else "")
+        cause = "the week is complete"
+        if before is not None:
+            about = About(self.opened.ledger, self.opened.definition_of, published=True)
+            cause = "; ".join(one.text for one in causes(before.made_from, candidate.made_from, about))
+        if self.restatement is None or self.opened.stage(week) != "final":
+            return Why(cause)
+        return Why(cause, self.restatement.reason, self.restatement.by)
+
     def certificate(self, name: str, week: date) -> Certificate | None:
         """The published certificate of a week; None where there is none or where it is not whole."""
         certificate_id = self.published.get((name, week))
@@ -76,17 +100,22 @@ class Release:
         return found if found is not None and (found.use_case, found.week) == (name, week) else None
 
     def _restates(self, candidate: Certificate) -> str | None:
-        before = self.certificate(candidate.use_case, candidate.week)
-        if before is None:
+        found = self.restated(candidate)
+        if not found:
             return None
-        changed = beyond_tolerance(before, candidate, self.opened.playbook.settings.certification.tolerance)
-        if not changed:
-            return None
-        more = f" and {len(changed) - SHOWN} more" if len(changed) > SHOWN else ""
-        return (
-            f"the week is final, and {', '.join(changed[:SHOWN])}{more} would change beyond tolerance: "
-            'nsm run --restate --reason "…"'
-        )
+        more = f" and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
+        said = ", ".join(f"{_name(one)} {_number(one.old)} → {_number(one.new)}" for one in found[:SHOWN])
+        return f'the week is final and {said}{more} would change beyond tolerance: nsm run --restate --reason "…"'
+
+    def restated(self, candidate: Certificate) -> list[Change]:
+        """Values of a final week that a certificate would change beyond tolerance; totals first."""
+        if self.shown is None:
+            return []
+        before = {name: _of_week(self.shown.tables[name], candidate) for name in (*ROLES, RESTATEMENTS.name)
+                  if name in self.shown.tables}  # fmt: skip
+        found = changes(before, _as_published(candidate))
+        told = zip(found, kinds(found, before, self.opened.playbook.settings.certification.tolerance), strict=True)
+        return sorted((one for one, kind in told if kind == "restatement"), key=lambda one: one.slice != "all")
 
 
 def published_ids(shown: Shown | None) -> dict[tuple[str, date], str]:
@@ -97,9 +126,28 @@ def published_ids(shown: Shown | None) -> dict[tuple[str, date], str]:
     return {(row["use_case"], row["week"]): row["certificate_id"] for row in rows if row["certificate_id"]}
 
 
-def beyond_tolerance(before: Certificate, after: Certificate, tolerance: float) -> list[str]:
-    """Values that two certificates of a week give differently, by more than a share of what they were."""
-    return []
+def _of_week(table: pa.Table, candidate: Certificate) -> pa.Table:
+    mine = pc.and_(
+        pc.equal(table["use_case"], candidate.use_case), pc.equal(table["week"], pa.scalar(candidate.week, pa.date32()))
+    )
+    return table.filter(mine)
+
+
+def _as_published(candidate: Certificate) -> dict[str, pa.Table]:
+    """A final week's tables as they would be shown with a certificate; without growth, which follows them."""
+    rows = candidate.rows.select(METRIC_ROWS.names).cast(METRIC_ROWS)
+    stages, states = pa.array(["final"] * rows.num_rows), pa.array(["certified"] * rows.num_rows)
+    rows = rows.append_column("state", states).append_column("stage", stages)
+    tables: dict[str, pa.Table] = {role: rows.filter(pc.equal(rows["role"], role)) for role in ROLES}
+    return {**tables, "growth": GROWTH.schema.empty_table()}
+
+
+def _name(change: Change) -> str:
+    return change.metric if change.slice == "all" else f"{change.metric} of {change.slice} {change.slice_value}"
+
+
+def _number(value: float | None) -> str:
+    return "none" if value is None else f"{value:.6g}"
 
 
 def published_file(home: Home, certificate_id: str) -> Path:
