@@ -202,7 +202,7 @@ def _growth_rows(
     """Growth over published values alone: a week of which nothing is published is a gap, not a wrong neighbour.
 
     Where an earlier certified value stays published, growth is measured by it, and the week keeps the accounts that
-    were published with it. So do the complete weeks after it: who is new or resurrected there follows from what is not
+    were published with it. So do final weeks after it: who is new or resurrected there follows from what is not
     published yet.
     """
     pending = min((state.week for state in published if state.is_superseded), default=None)
@@ -221,7 +221,7 @@ def _growth_rows(
     labelled = []
     for row in series.to_pylist():
         state = states[row["week"]]
-        kept = accounts_shown.get(row["week"]) if state.stage != "flash" else None
+        kept = accounts_shown.get(row["week"]) if state.is_superseded or state.stage == "final" else None
         if pending is not None and row["week"] >= pending and kept is not None:
             accounts = dict(kept)
         elif state.state in ("certified", "flash"):
