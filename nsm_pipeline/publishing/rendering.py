@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from nsm_pipeline.lake import WRITER
+from nsm_pipeline.lake import ROW_GROUP, WRITER
 from nsm_pipeline.publishing.tables import EXTRACT, RESTATEMENTS, ExtractTable
 
 CONTRACT = "nsm-extract/1"
@@ -68,7 +68,7 @@ def descriptor_text(descriptor: Mapping[str, object]) -> str:
 def parquet_bytes(table: pa.Table) -> bytes:
     """The bytes of a table's file; the same however the table is cut into pieces in memory."""
     sink = pa.BufferOutputStream()
-    pq.write_table(table.combine_chunks(), sink, **WRITER)
+    pq.write_table(table.combine_chunks(), sink, row_group_size=ROW_GROUP, **WRITER)
     return bytes(sink.getvalue())
 
 

@@ -7,7 +7,7 @@ What belongs here: tolerance, kinds of changes, the ledger's rows; all of it pur
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
 
@@ -16,9 +16,10 @@ import pyarrow.compute as pc
 
 from nsm_pipeline.publishing.changes import METRIC_TABLES, Change, Key, Tables, changes, ledger_of
 from nsm_pipeline.publishing.record import instant_text
-from nsm_pipeline.publishing.tables import RESTATEMENTS
+from nsm_pipeline.publishing.tables import GROWTH, RESTATEMENTS
 
-__all__ = ["Change", "Explain", "Why", "baselines", "beyond", "changes", "continued", "kinds", "ledger_of"]
+__all__ = ["Change", "Explain", "Why", "baselines", "beyond", "changes", "continued", "kinds", "ledger_of", "restated"]
+AS_A_MATTER_OF_COURSE = ("flash", "settling")
 
 
 @dataclass(frozen=True)
@@ -98,6 +99,21 @@ def kinds(found: Sequence[Change], before: Tables, tolerance: float) -> list[str
     return [of_metrics[one.key] if one.table != "growth" else of_growth(one) for one in found]
 
 
+def restated(before: pa.Table, after: pa.Table, ledger: pa.Table, tolerance: float) -> list[Change]:
+    """Which values of final weeks would change beyond tolerance, from metric rows of some weeks (as certificates hold
+    them: METRIC_KEY, role, value) as published and as they would be, and the ledger so far."""
+    old, new = _by_role(before), _by_role(after)
+    shown = {**old, RESTATEMENTS.name: ledger}
+    found = [replace(one, stage="final") for one in changes(shown, new)]
+    judged = zip(found, kinds(found, shown, tolerance), strict=True)
+    return [one for one, kind in judged if kind == "restatement"]
+
+
+def _by_role(rows: pa.Table) -> Tables:
+    found = {name: rows.filter(pc.equal(rows["role"], name)) for name in METRIC_TABLES}
+    return {**found, "growth": GROWTH.schema.empty_table()}
+
+
 def continued(before: Tables, after: Tables, number: int, at: datetime, explain: Explain, tolerance: float) -> pa.Table:
     """The ledger up to and including the publication of this number: what stood there, and a row per change."""
     ledger = ledger_of(before)
@@ -112,8 +128,8 @@ def continued(before: Tables, after: Tables, number: int, at: datetime, explain:
             "number": place,
             "kind": kind,
             "cause": reason.cause,
-            "reason": reason.reason,
-            "by": reason.by,
+            "reason": reason.reason if kind not in AS_A_MATTER_OF_COURSE else "",
+            "by": reason.by if kind not in AS_A_MATTER_OF_COURSE else "",
             "version": f"{number:06d}",
             "at": instant_text(at),
         }

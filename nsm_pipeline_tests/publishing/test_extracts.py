@@ -68,7 +68,7 @@ def test_types_that_every_tool_reads(home: Path, name: str) -> None:
     assert file.metadata.format_version == "2.6"
     column = file.metadata.row_group(0).column(0)
     assert column.compression == "SNAPPY"
-    assert column.statistics is not None
+    assert column.statistics is not None or not file.metadata.num_rows
     for row in file.read().to_pylist():
         assert not any(isinstance(value, float) and not math.isfinite(value) for value in row.values())
 

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from nsm_pipeline.home import Home
 from nsm_pipeline.publishing.changes import GROWTH_NUMBERS, METRIC_TABLES
 from nsm_pipeline.publishing.extracts import write_extract
-from nsm_pipeline.publishing.restatements import Why, beyond, changes, continued, kinds
-from nsm_pipeline.publishing.tables import EXTRACT, GROWTH, NORTH_STAR, RESTATEMENTS
+from nsm_pipeline.publishing.restatements import Why, beyond, changes, continued, kinds, restated
+from nsm_pipeline.publishing.tables import EXTRACT, GROWTH, METRIC_KEY, NORTH_STAR, RESTATEMENTS
 
 NOW = datetime(2026, 5, 4, 10, tzinfo=UTC)
 MONDAY = date(2026, 4, 6)
@@ -230,6 +230,34 @@ def test_growth_follows_the_values_it_is_made_from() -> None:
     assert set(asked) == {MONDAY}
     assert "new_by_creation" in GROWTH_NUMBERS
     assert "complete" not in GROWTH_NUMBERS
+
+
+def test_what_a_release_would_restate() -> None:
+    """As certificates hold the values: without states, and never flash."""
+
+    def rows(total: float, part: float | None) -> pa.Table:
+        both = [row(total, role="inputs"), row(part, role="inputs", slice="plan", slice_value="free")]
+        return pa.Table.from_pylist(both, METRIC_SCHEMA).select([*METRIC_KEY, "role", "value"])
+
+    nothing = RESTATEMENTS.schema.empty_table()
+    assert restated(rows(100, 2), rows(100.9, 3), nothing, 0.01) == []
+    (one,) = restated(rows(100, 2), rows(101.5, 2.5), nothing, 0.01)
+    assert (one.table, one.metric, one.slice, one.old, one.new) == ("inputs", "orders", "all", 100, 101.5)
+    assert [one.slice for one in restated(rows(100, 2), rows(100, None), nothing, 0.01)] == ["plan"]
+    steps = [published(inputs=[row(value, role="inputs")]) for value in (100.0, 100.7)]
+    ledger = pa.Table.from_pylist(follow(*steps), RESTATEMENTS.schema)
+    assert restated(rows(100.7, 2), rows(101.2, 2), nothing, 0.01) == []
+    assert [one.new for one in restated(rows(100.7, 2), rows(101.2, 2), ledger, 0.01)] == [101.2]
+
+
+def test_a_reason_is_kept_for_final_values_alone() -> None:
+    before = published(row(100, metric="a", stage="settling"), row(100, metric="b"))
+    after = published(row(200, metric="a"), row(200, metric="b"))
+    ledger = continued(before, after, 2, NOW, lambda *_: Why("rows", "wrong unit", "Ada"), 0.01).to_pylist()
+    assert [(one["kind"], one["cause"], one["reason"], one["by"]) for one in ledger] == [
+        ("settling", "rows", "", ""),
+        ("restatement", "rows", "wrong unit", "Ada"),
+    ]
 
 
 def tables(value: float, title: str = "") -> dict[str, pa.Table]:
