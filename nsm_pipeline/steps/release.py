@@ -15,19 +15,13 @@ from datetime import date
 from functools import cached_property
 from pathlib import Path
 
-import pyarrow as pa
-import pyarrow.compute as pc
-
 from nsm_pipeline.certification.certificates import Certificate
 from nsm_pipeline.home import Home
 from nsm_pipeline.lake import SeenFiles, once_per_file
-from nsm_pipeline.metrics.measures import ROLES
-from nsm_pipeline.metrics.numbers import METRIC_ROWS
-from nsm_pipeline.publishing.changes import Change, changes
+from nsm_pipeline.publishing.changes import Change, ledger_of
 from nsm_pipeline.publishing.extracts import last_shown
 from nsm_pipeline.publishing.recording import Shown
-from nsm_pipeline.publishing.restatements import Why, kinds
-from nsm_pipeline.publishing.tables import GROWTH, RESTATEMENTS
+from nsm_pipeline.publishing.restatements import Why, restated
 from nsm_pipeline.sealed import BrokenSeal, read_sealed, write_sealed
 from nsm_pipeline.steps.approvals import Approval, load_approvals
 from nsm_pipeline.steps.opening import Open
@@ -109,13 +103,12 @@ class Release:
 
     def restated(self, candidate: Certificate) -> list[Change]:
         """Values of a final week that a certificate would change beyond tolerance; totals first."""
-        if self.shown is None:
+        before = self.certificate(candidate.use_case, candidate.week)
+        if self.shown is None or before is None:
             return []
-        before = {name: _of_week(self.shown.tables[name], candidate) for name in (*ROLES, RESTATEMENTS.name)
-                  if name in self.shown.tables}  # fmt: skip
-        found = changes(before, _as_published(candidate))
-        told = zip(found, kinds(found, before, self.opened.playbook.settings.certification.tolerance), strict=True)
-        return sorted((one for one, kind in told if kind == "restatement"), key=lambda one: one.slice != "all")
+        tolerance = self.opened.playbook.settings.certification.tolerance
+        found = restated(before.rows, candidate.rows, ledger_of(self.shown.tables), tolerance)
+        return sorted(found, key=lambda one: one.slice != "all")
 
 
 def published_ids(shown: Shown | None) -> dict[tuple[str, date], str]:
@@ -124,22 +117,6 @@ def published_ids(shown: Shown | None) -> dict[tuple[str, date], str]:
         return {}
     rows = shown.tables["certificates"].select(["use_case", "week", "certificate_id"]).to_pylist()
     return {(row["use_case"], row["week"]): row["certificate_id"] for row in rows if row["certificate_id"]}
-
-
-def _of_week(table: pa.Table, candidate: Certificate) -> pa.Table:
-    mine = pc.and_(
-        pc.equal(table["use_case"], candidate.use_case), pc.equal(table["week"], pa.scalar(candidate.week, pa.date32()))
-    )
-    return table.filter(mine)
-
-
-def _as_published(candidate: Certificate) -> dict[str, pa.Table]:
-    """A final week's tables as they would be shown with a certificate; without growth, which follows them."""
-    rows = candidate.rows.select(METRIC_ROWS.names).cast(METRIC_ROWS)
-    stages, states = pa.array(["final"] * rows.num_rows), pa.array(["certified"] * rows.num_rows)
-    rows = rows.append_column("state", states).append_column("stage", stages)
-    tables: dict[str, pa.Table] = {role: rows.filter(pc.equal(rows["role"], role)) for role in ROLES}
-    return {**tables, "growth": GROWTH.schema.empty_table()}
 
 
 def _name(change: Change) -> str:
