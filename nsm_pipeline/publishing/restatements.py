@@ -41,7 +41,10 @@ def unexplained(_use_case: str, _week: date) -> Why:
 
 def beyond(baseline: float | None, new: float | None, total: float | None, tolerance: float) -> bool:
     """Whether a value lies further from its baseline than a share of it, or for a slice of the larger of its own and
-    the total's baseline. A total has no other: None. From or to no value at all is always beyond."""
+    the total's baseline. A total has no other: None; from or to no value at all is always beyond for it. A slice that
+    comes or goes counts from or to 0."""
+    if total is not None:
+        baseline, new = baseline or 0.0, new or 0.0
     if baseline is None or new is None:
         return baseline is not new
     return abs(new - baseline) > tolerance * max(abs(baseline), abs(total or 0.0))
