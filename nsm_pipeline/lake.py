@@ -38,9 +38,10 @@ WRITER = {
     "write_page_checksum": True,
 }
 ROW_GROUP = 131072
+EVENTS_ROW_GROUP = 122_880
 # Options of DuckDB's COPY for millions of events. Dictionaries only of what has few values, and no Bloom filters:
 # nobody looks up one row, and a dictionary of ids that is tried and given up takes a tenth to a fifth of the time.
-EVENTS_WRITER = """FORMAT parquet, PARQUET_VERSION v2, WRITE_BLOOM_FILTER false,
+EVENTS_WRITER = f"""FORMAT parquet, PARQUET_VERSION v2, ROW_GROUP_SIZE {EVENTS_ROW_GROUP}, WRITE_BLOOM_FILTER false,
     STRING_DICTIONARY_PAGE_SIZE_LIMIT 65536, DICTIONARY_SIZE_LIMIT 4096"""
 
 
@@ -165,6 +166,14 @@ def _metadata(path: Path) -> dict[bytes, bytes]:
         return {}
 
 
+def _encode(sink: pa.NativeFile, data: pa.Table, said: dict[str, str]) -> None:
+    # Not as metadata of the schema: Arrow stores its schema once more, and a document would be in it.
+    plain = data.replace_schema_metadata(None)
+    with pq.ParquetWriter(sink, plain.schema, **WRITER) as writer:
+        writer.write_table(plain, row_group_size=ROW_GROUP)
+        writer.add_key_value_metadata(said)
+
+
 @dataclass(frozen=True)
 class Lake:
     """Tables under one root: `<root>/<table>/<key>/…/<key>.parquet`. Keys come from checked names and dates."""
@@ -180,15 +189,20 @@ class Lake:
     ) -> Path:
         """Replace one file of a table; equal rows, fingerprint and document (whose digest it is) give equal bytes."""
         path = self.file(table, *key)
-        plain = data.replace_schema_metadata(None)
         with replacing(path) as temporary:
-            # Not as metadata of the schema: Arrow stores its schema once more, and the document would be in it.
-            with pa.OSFile(str(temporary), "wb") as file, pq.ParquetWriter(file, plain.schema, **WRITER) as writer:
-                writer.write_table(plain, row_group_size=ROW_GROUP)
-                writer.add_key_value_metadata(stamps(fingerprint, made_from))
+            with pa.OSFile(str(temporary), "wb") as file:
+                _encode(file, data, stamps(fingerprint, made_from))
             signature = signature_of(temporary)
         FOOTERS[path] = (signature, fingerprint)
         return path
+
+    def write_if_other(self, data: pa.Table, fingerprint: str, table: str, *key: object) -> Path:
+        """As `write`, except that a small file which would get the bytes that it has stays the same one."""
+        path, encoded = self.file(table, *key), pa.BufferOutputStream()
+        _encode(encoded, data, stamps(fingerprint))
+        if path.is_file() and path.read_bytes() == encoded.getvalue().to_pybytes():
+            return path
+        return self.write(data, fingerprint, table, *key)
 
     def fingerprint(self, table: str, *key: object) -> str | None:
         """Fingerprint of a stored file; None where it is missing or unreadable (it is then rebuilt)."""

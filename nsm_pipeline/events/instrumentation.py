@@ -114,11 +114,17 @@ class Mapping:
         return ibis.union(*events).group_by("week", "event").agg(rows=lambda t: t.count())
 
     def usage_events(self, landed: ir.Table, snapshot: ir.Table) -> ir.Table:
-        """The week's canonical events, in the columns of `usage_columns`. One row per fact."""
+        """The week's canonical events, in the columns of `usage_columns`. One row per fact, source by source, and of a
+        source in the order of the landed rows."""
+        if self.reconciled():
+            landed = landed.mutate(place=landed.rowid())
         pairs = zip(self.sources, self.matched(landed), strict=True)
         # Source by source, so that each is asked for its own properties alone; and like stands by like in the file.
-        parts = [self._rows_of(source, rows) for source, rows in pairs]
+        parts = [self._rows_of(source, rows).mutate(source=number) for number, (source, rows) in enumerate(pairs)]
         rows = self._reconcile(ibis.union(*parts)) if parts else self._none(landed)
+        if self.reconciled():
+            # Finding copies leaves rows in an order that depends on how many have landed, also under other names.
+            rows = rows.order_by("source", "place")
         internal = snapshot.filter(snapshot.is_internal)
         return rows.select(
             "week",
@@ -158,6 +164,7 @@ class Mapping:
             "user_id",
             event=ibis.literal(source.event),
             rank=source.rank,
+            **({"place": rows.place} if "place" in rows.columns else {}),
             **columns,
         )
 

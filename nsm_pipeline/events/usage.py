@@ -21,7 +21,7 @@ from nsm_pipeline.events.evidence import write_evidence
 from nsm_pipeline.events.inputs import EVIDENCE, WeekInputs, by_week
 from nsm_pipeline.events.instrumentation import LANDED, Mapping
 from nsm_pipeline.events.quality import QUALITY, quality_rows, quality_sql
-from nsm_pipeline.lake import EVENTS_WRITER, digest, replacing, stamps
+from nsm_pipeline.lake import EVENTS_ROW_GROUP, EVENTS_WRITER, digest, replacing, stamps
 from nsm_pipeline.playbook.models import UseCase
 
 # A row of the week's parts as one number: the place of its part among them, and its position in the part below.
@@ -37,12 +37,10 @@ class UsageStep(WeekInputs):
     small week.
     """
 
-    def alike(self, week: date) -> tuple[object, ...] | None:
-        """What two weeks that are built together have in common; None for a week that is built alone."""
-        mappings = [self.mapping(use_case, week) for use_case in self.playbook.use_cases.values()]
-        if any(mapping.reconciled() for mapping in mappings):
-            return None  # finding copies changes the order of rows, by how many there are
-        return (snapshot_of(self.ledger, week), *(self.definition(mapping.use_case, week) for mapping in mappings))
+    def alike(self, week: date) -> tuple[object, ...]:
+        """What two weeks that are built together have in common."""
+        definitions = [self.definition(use_case, week) for use_case in self.playbook.use_cases.values()]
+        return (snapshot_of(self.ledger, week), *definitions)
 
     def run(
         self,
@@ -191,18 +189,31 @@ class UsageStep(WeekInputs):
         counts = by_week(connection.execute(counts_sql).to_arrow_table())
         copies = by_week(connection.execute(copies_sql).to_arrow_table()) if copies_sql else {}
         for week in weeks:
-            stamp = stamps(self.fingerprint(use_case, week), self.made_from(use_case, week))
-            with replacing(self.lake.file("usage_events", name, week)) as temporary:
-                connection.execute(
-                    f"""COPY (SELECT * EXCLUDE (week) FROM usage WHERE week = $week) TO $file
-                    ({EVENTS_WRITER}, COMPRESSION snappy, KV_METADATA $stamp)""",
-                    {"file": str(temporary), "week": week, "stamp": stamp},
-                )
             wide = {str(row["event"]): row for row in counts.get(week, ())}
+            rows = sum(int(str(row["rows"])) for row in wide.values())
+            self._store(connection, use_case, week, apart=len(weeks) > 1 and rows > EVENTS_ROW_GROUP)
             matched = {str(row["event"]): int(row["rows"]) for row in copies.get(week, ())}
             table = pa.Table.from_pylist(quality_rows(use_case, wide, matched), QUALITY)
             quality, said = self.quality_fingerprint(use_case, week), self.quality_made_from(use_case, week)
             self.lake.write(table, quality, "event_quality", name, week, made_from=said)
+
+    def _store(self, connection: duckdb.DuckDBPyConnection, use_case: UseCase, week: date, apart: bool) -> None:
+        """Write a week of the table `usage`; `apart`: as a table of its own first.
+
+        DuckDB ends a row group where its blocks of rows do. Out of a table with other weeks they come cut short, and
+        where a second row group begins would depend on what else was built with the week.
+        """
+        rows, parameters = "SELECT * EXCLUDE (week) FROM usage WHERE week = $week", {"week": week}
+        if apart:
+            connection.execute(f"CREATE TEMP TABLE apart AS {rows}", parameters)
+            rows, parameters = "FROM apart", {}
+        stamp = stamps(self.fingerprint(use_case, week), self.made_from(use_case, week))
+        with replacing(self.lake.file("usage_events", use_case.use_case, week)) as temporary:
+            connection.execute(
+                f"COPY ({rows}) TO $file ({EVENTS_WRITER}, COMPRESSION snappy, KV_METADATA $stamp)",
+                {**parameters, "file": str(temporary), "stamp": stamp},
+            )
+        connection.execute("DROP TABLE IF EXISTS apart")
 
     def _compile(self, mapping: Mapping, use_case: UseCase) -> tuple[str, str, str]:
         landed = ibis.table(LANDED, name="landed")

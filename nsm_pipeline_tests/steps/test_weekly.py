@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 from collections.abc import Collection, Iterable
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -13,6 +13,7 @@ import pytest
 from homes import here
 from landing_zone import Zone, event
 
+from nsm_pipeline.events import usage
 from nsm_pipeline.events.landing import ingest
 from nsm_pipeline.home import Home
 from nsm_pipeline.lake import FINGERPRINT, _stored_fingerprint
@@ -73,6 +74,30 @@ def test_weeks_built_alone_have_the_bytes_of_weeks_built_together(
     assert len(made(it)) == 40 * (3 * 6 + 2)
 
 
+def test_where_a_row_group_begins_does_not_depend_on_the_weeks_built_with_it(
+    zone: Zone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With row groups of 2,048 instead of 122,880: two weeks of two row groups, whose rows stand in turn."""
+    monkeypatch.setattr(usage, "EVENTS_WRITER", usage.EVENTS_WRITER.replace("122880", "2048"))
+    monkeypatch.setattr(usage, "EVENTS_ROW_GROUP", 2048)
+    names = ("page_viewed", "page_viewed", "order.placed", "unheard_of")
+    for number in range(2):
+        start = datetime(2026, 3, 2) + timedelta(weeks=number)
+        moments = [(start + timedelta(minutes=place)).isoformat() for place in range(3000)]
+        sent = [event(f"{number}-{place}", f"{at}Z", event_name=names[place % 4]) for place, at in enumerate(moments)]
+        zone.put(f"{number}.jsonl", sent)
+    it = opened_zone(zone)
+    step, weeks = it.usage, [date(2026, 3, 2), date(2026, 3, 9)]
+    found = []
+    for batch in ([weeks], [[week] for week in weeks]):
+        list(it.engine.map(lambda connection, some: step.run(connection, some, frozenset(["shop"])), batch))
+        found.append(made(it))
+    assert found[0] == found[1]
+    (file, _) = it.lake.files("usage_events", "shop")
+    about = pq.read_metadata(file)
+    assert [about.row_group(number).num_rows for number in range(about.num_row_groups)] == [2048, 202]
+
+
 def test_tables_from_stored_events_have_the_same_bytes(together: Open, tmp_path: Path) -> None:
     shutil.copytree(together.home.root, tmp_path / "home")
     for table in WEEKLY_TABLES:
@@ -107,9 +132,7 @@ def opened_zone(zone: Zone) -> Open:
 def test_what_may_be_built_together() -> None:
     monday = date(2026, 1, 5)
 
-    def week(
-        number: int, alike: tuple[object, ...] | None = ("same",), rows: int = 1, use_case: str = "ci"
-    ) -> WeekToDo:
+    def week(number: int, alike: tuple[object, ...] = ("same",), rows: int = 1, use_case: str = "ci") -> WeekToDo:
         return WeekToDo(monday + timedelta(weeks=number), frozenset([use_case]), {}, alike, rows)
 
     def sizes(*weeks: WeekToDo) -> list[int]:
@@ -119,7 +142,6 @@ def test_what_may_be_built_together() -> None:
     assert sizes(*map(week, range(5))) == [5]
     assert sizes(week(0), week(1), week(3), week(4)) == [2, 2]  # a gap
     assert sizes(week(0), week(1, ("other",)), week(2, ("other",))) == [1, 2]  # another snapshot or definition
-    assert sizes(week(0, None), week(1, None)) == [1, 1]  # copies to find
     assert sizes(week(0), week(1, use_case="security")) == [1, 1]  # other tables to build
     assert sizes(week(0, rows=most), week(1), week(2)) == [1, 2]  # too many rows
     assert sizes(week(0, rows=2 * most), week(1, rows=2 * most)) == [1, 1]
