@@ -26,12 +26,16 @@ import pyarrow.compute as pc
 from nsm_pipeline.engines.duckdb import Engine
 from nsm_pipeline.events import id_index
 from nsm_pipeline.events.id_index import IdIndex, PartOf
+from nsm_pipeline.events.landed import MOST_NAMES
 from nsm_pipeline.events.ledger import Ledger
 from nsm_pipeline.lake import Lake, digest
 
 LANDED_VERSION = 1
-# `row` is the position in the landed part, from 0.
-LOSERS = pa.schema([("id_hash", pa.uint64()), ("content", pa.string()), ("row", pa.int64()), ("kind", pa.string())])
+# `row` is the position in the landed part, from 0; `event_name` is empty where an earlier version settled a loser.
+LOSERS = pa.schema(
+    [("id_hash", pa.uint64()), ("content", pa.string()), ("row", pa.int64()), ("event_name", pa.string()),
+     ("kind", pa.string())]
+)  # fmt: skip
 HASHES = pa.schema([("id_hash", pa.uint64())])
 
 
@@ -84,16 +88,23 @@ def settle(lake: Lake, engine: Engine, ledger: Ledger) -> None:
         new = _losers(engine, IdIndex(lake, ledger.version), parts, touched)
         for week, losers in _by_week(lake, engine, ledger, new, touched).items():
             _record(lake, ledger, week, losers)
-        ledger.losers = dict(sorted(ledger.losers.items()))
+        ledger.losers, ledger.lost = dict(sorted(ledger.losers.items())), dict(sorted(ledger.lost.items()))
         _count(lake, engine, ledger)
     ledger.settled = active
 
 
 def _record(lake: Lake, ledger: Ledger, week: date, losers: pa.Table) -> None:
+    ledger.losers.pop(week, None)
+    ledger.lost.pop(week, None)
     if losers.num_rows == 0:
-        ledger.losers.pop(week, None)
         return
-    fingerprint = digest(losers.to_pylist())
+    by_name: dict[str, list[object]] = {}
+    for row in losers.to_pylist():
+        by_name.setdefault(row["event_name"], []).append(row)
+    lost = {name: digest(rows) for name, rows in sorted(by_name.items())}
+    fingerprint = digest(lost)
+    if len(lost) <= MOST_NAMES and "" not in lost:
+        ledger.lost[week] = lost
     if not lake.exists("duplicates", week, fingerprint):
         lake.write(losers, fingerprint, "duplicates", week, fingerprint)
     ledger.losers[week] = fingerprint
@@ -136,7 +147,8 @@ def _touched_hashes(engine: Engine, files: list[str]) -> pa.Table:
 
 CANDIDATE = pa.schema(
     [("file", pa.string()), ("row", pa.int64()), ("row_number", pa.int64()), ("id_hash", pa.uint64()),
-     ("event_id", pa.string()), ("content_hash", pa.uint64()), ("received_at", pa.timestamp("us"))]
+     ("event_id", pa.string()), ("event_name", pa.string()), ("content_hash", pa.uint64()),
+     ("received_at", pa.timestamp("us"))]
 )  # fmt: skip
 
 
@@ -151,7 +163,8 @@ def _losers(engine: Engine, index: IdIndex, parts: list[Part], touched: pa.Table
         repeated = index.repeated_among(engine, rows, touched["id_hash"].to_numpy())
     candidates = _query(
         engine,
-        f"""SELECT filename AS file, file_row_number AS row, row_number, id_hash, event_id, content_hash, received_at
+        f"""SELECT filename AS file, file_row_number AS row, row_number, id_hash, event_id, event_name, content_hash,
+            received_at
         FROM read_parquet($files, filename = true, file_row_number = true)
         WHERE id_hash >> {id_index.PLACE_BITS} IN (SELECT prefix FROM repeated)""",
         _chunks([part.file for part in parts if part.key in repeated.parts], 16),
@@ -170,7 +183,7 @@ def _losers(engine: Engine, index: IdIndex, parts: list[Part], touched: pa.Table
     )
     ranked = _query(
         engine,
-        """SELECT parts.week, id_hash, parts.content, row,
+        """SELECT parts.week, id_hash, parts.content, row, event_name,
             content_hash = first_value(content_hash) OVER same_id AS equal,
             file, first_value(file) OVER same_id AS winner_file, first_value(row) OVER same_id AS winner_row,
             row_number() OVER same_id AS place
@@ -184,13 +197,13 @@ def _losers(engine: Engine, index: IdIndex, parts: list[Part], touched: pa.Table
     losers = ranked.filter(pc.greater(ranked["place"], 1))
     equal = _same_content(engine, losers)
     kind = pc.if_else(equal, "duplicate", "conflict")
-    return losers.select(["week", "id_hash", "content", "row"]).append_column("kind", kind)
+    return losers.select(["week", "id_hash", "content", "row", "event_name"]).append_column("kind", kind)
 
 
 RANKED = pa.schema(
     [("week", pa.date32()), ("id_hash", pa.uint64()), ("content", pa.string()), ("row", pa.int64()),
-     ("equal", pa.bool_()), ("file", pa.string()), ("winner_file", pa.string()), ("winner_row", pa.int64()),
-     ("place", pa.int64())]
+     ("event_name", pa.string()), ("equal", pa.bool_()), ("file", pa.string()), ("winner_file", pa.string()),
+     ("winner_row", pa.int64()), ("place", pa.int64())]
 )  # fmt: skip
 
 
@@ -230,11 +243,18 @@ def _by_week(
         mine = new.filter(pc.equal(new["week"], pa.scalar(week, pa.date32()))).select(LOSERS.names)
         kept = LOSERS.empty_table()
         if touched is not None and week in ledger.losers:
-            settled = lake.read("duplicates", week, ledger.losers[week])
+            settled = _named(lake.read("duplicates", week, ledger.losers[week]))
             kept = settled.filter(pc.invert(pc.is_in(settled["id_hash"], touched["id_hash"].combine_chunks())))
         together = pa.concat_tables([kept.cast(LOSERS), mine.cast(LOSERS)])
         result[week] = together.sort_by([("content", "ascending"), ("row", "ascending")])
     return result
+
+
+def _named(settled: pa.Table) -> pa.Table:
+    """Losers as LOSERS, also those that an earlier version settled without their names."""
+    if "event_name" not in settled.column_names:
+        settled = settled.append_column("event_name", pa.array([""] * settled.num_rows, pa.string()))
+    return settled.select(LOSERS.names)
 
 
 def _touched_weeks(lake: Lake, engine: Engine, ledger: Ledger, touched: pa.Table | None) -> set[date]:

@@ -7,7 +7,7 @@ not: building the week (`usage`, `evidence`).
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import date
 from threading import Lock
@@ -97,17 +97,20 @@ class WeekInputs:
         days = self.playbook.calendar.utc_weeks(week)
         return [file for day in days if (file := losers_file(self.lake, self.ledger, day))]
 
-    def _landing(self, week: date) -> Document:
-        """Everything of the landing zone that a week is made from."""
-        calendar = self.playbook.calendar
+    def _landing(self, week: date, names: Collection[str] | None = None) -> Document:
+        """Everything of the landing zone that a week is made from; where `names` are given, for rows with one of these
+        event names."""
+        calendar, ledger = self.playbook.calendar, self.ledger
         landed: dict[str, list[str]] = {}
         for day, key in self.parts(week):
-            landed.setdefault(str(day), []).append(key)
+            if names is None or ledger.contents[key].may_hold(day, names):
+                landed.setdefault(str(day), []).append(key)
         days = calendar.utc_weeks(week)
-        chosen = snapshot_of(self.ledger, week)
+        lost = {day: ledger.losers.get(day) if names is None else ledger.lost_with(day, names) for day in days}
+        chosen = snapshot_of(ledger, week)
         return {
             "landed": landed,
-            "duplicates": {str(day): lost for day in days if (lost := self.ledger.losers.get(day))},
+            "duplicates": {str(day): found for day, found in lost.items() if found},
             "bounds": list(map(str, calendar.bounds(week))),
             "snapshot": None if chosen is None else list(map(str, chosen)),
         }
@@ -115,9 +118,13 @@ class WeekInputs:
     def made_from(self, use_case: UseCase, week: date) -> Document:
         """What one use case's usage events in a week are made from: `landed` (content ids by UTC week, in reading
         order), `duplicates` (digest of the settled ones by UTC week), `bounds` (naive UTC), `snapshot` (day and digest,
-        or null), `mapping` (digest of the definition), `code`."""
-        mapping = self.definition(use_case, week)
-        return {"code": USAGE_VERSION, **self._landing(week), "mapping": mapping}
+        or null), `mapping` (digest of the definition), `code`.
+
+        Of landed parts and duplicates only those that hold an event name which a source in force in the week has: the
+        other use cases' rows leave it alone.
+        """
+        names = {source.source.name for source in self.mapping(use_case, week).sources}
+        return {"code": USAGE_VERSION, **self._landing(week, names), "mapping": self.definition(use_case, week)}
 
     def fingerprint(self, use_case: UseCase, week: date) -> str:
         """Of one use case's usage events in a week."""
@@ -125,7 +132,7 @@ class WeekInputs:
         return self._once(key, lambda: digest(self.made_from(use_case, week)))
 
     def evidence_made_from(self, week: date) -> Document:
-        """What a week's evidence is made from: as above, over every use case, and the rows set aside."""
+        """What a week's evidence is made from: as above, of rows with any name, and the rows set aside."""
         uses = {name: self.fingerprint(use_case, week) for name, use_case in self.playbook.use_cases.items()}
         return {
             "code": EVIDENCE_VERSION,

@@ -17,6 +17,7 @@ from datetime import date
 from pathlib import Path
 
 import duckdb
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -38,6 +39,8 @@ QUARANTINE = pa.schema(
 Open = Callable[[duckdb.DuckDBPyConnection, Path, bool], None]
 # DuckDB's name for the partition of rows without a week; here those that are set aside.
 ASIDE = "__HIVE_DEFAULT_PARTITION__"
+# Of a part with more event names the ledger keeps none.
+MOST_NAMES = 200
 COLUMNS = (
     "row_number, event_id, id_hash, content_hash, event_name, occurred_at, received_at, account_id, user_id, properties"
 )
@@ -54,10 +57,13 @@ def land(
     try:
         rows, staged = _stage(connection, file, staging, open_)
         aside = bool(staged.pop(ASIDE, None))
-        parts = {
-            date.fromisoformat(week): _place(connection, written, lake.file("landed_events", week, content_id))
-            for week, written in sorted(staged.items())
-        }
+        parts: dict[date, int] = {}
+        sent: dict[date, dict[str, int]] = {}
+        for monday, written in sorted(staged.items()):
+            week, target = date.fromisoformat(monday), lake.file("landed_events", monday, content_id)
+            parts[week], names = _place(connection, written, target)
+            if names is not None:
+                sent[week] = names
     finally:
         shutil.rmtree(staging, ignore_errors=True)
     kept_aside = _write_quarantine(connection, lake, content_id, parts) if aside else {}
@@ -67,6 +73,7 @@ def land(
         rows=rows,
         quarantined=sum(kept_aside.values()),
         parts=parts,
+        sent=sent,
         quarantined_by_week={week: count for week, count in kept_aside.items() if week is not None},
     )
 
@@ -161,9 +168,11 @@ def _typed(connection: duckdb.DuckDBPyConnection) -> str:
         FROM parsed"""
 
 
-def _place(connection: duckdb.DuckDBPyConnection, written: list[Path], target: Path) -> int:
-    """Move a week's rows to their place; returns how many they are, counted from what was written, not from what was
-    to be written: the row identity rests on it."""
+def _place(
+    connection: duckdb.DuckDBPyConnection, written: list[Path], target: Path
+) -> tuple[int, dict[str, int] | None]:
+    """Move a week's rows to their place; returns how many they are, in all and by event name, counted from what was
+    written, not from what was to be written: the row identity rests on it."""
     whole = written[0]
     if len(written) > 1:  # DuckDB keeps so many files open and no more: beyond that a week's rows begin a second one
         whole = written[0].with_name("whole.parquet")
@@ -172,10 +181,29 @@ def _place(connection: duckdb.DuckDBPyConnection, written: list[Path], target: P
             ({EVENTS_WRITER}, COMPRESSION lz4_raw)""",
             {"files": [str(path) for path in written], "whole": str(whole)},
         )
-    rows = pq.read_metadata(whole).num_rows
+    counted = _count(whole)
     with replacing(target) as temporary:
         whole.replace(temporary)
-    return int(rows)
+    return counted
+
+
+def _count(part: Path) -> tuple[int, dict[str, int] | None]:
+    """Rows of a part, in all and by event name; no names where there are more than MOST_NAMES.
+
+    From the dictionary that the names are written with, and the numbers that stand for them: no text is touched. More
+    names than a dictionary takes (EVENTS_WRITER) are written without one, and not read.
+    """
+    with pa.OSFile(str(part)) as opened, pq.ParquetFile(opened, read_dictionary=["event_name"]) as file:
+        about, groups = file.metadata, range(file.metadata.num_row_groups)
+        place = about.schema.names.index("event_name")
+        if not all(about.row_group(group).column(place).has_dictionary_page for group in groups):
+            return int(about.num_rows), None
+        column = file.read(columns=["event_name"], use_threads=False)["event_name"]
+    names: Counter[str] = Counter()
+    for chunk in column.chunks:
+        counts = np.bincount(chunk.indices.to_numpy(), minlength=len(chunk.dictionary))
+        names.update(dict(zip(chunk.dictionary.to_pylist(), counts.tolist(), strict=True)))
+    return int(about.num_rows), dict(sorted(names.items())) if len(names) <= MOST_NAMES else None
 
 
 def _write_quarantine(

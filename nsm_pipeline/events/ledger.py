@@ -7,7 +7,7 @@ What belongs here: the record and what follows from it alone. What does not: rea
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -15,7 +15,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from nsm_pipeline.lake import write_text
+from nsm_pipeline.lake import digest, write_text
 
 Kind = Literal["events", "accounts"]
 
@@ -41,6 +41,8 @@ class Content(Record):
 
     `parts`: landed rows per UTC week; `quarantined_by_week`: quarantined rows per UTC week; `duplicates`,
     `conflicts`: of the landed rows, those that lost to another row of the same event_id (equal, other content).
+    `sent`: landed rows per UTC week and event name as sent, duplicates included; of a week that is in `parts` and not
+    here it is not known which names it holds: there are too many, or an earlier version landed it.
     `reading`: meaning of what `landing` in the settings declared for the file, empty for the landing contract.
     """
 
@@ -50,16 +52,23 @@ class Content(Record):
     rows: int = 0
     quarantined: int = 0
     parts: dict[date, int] = {}
+    sent: dict[date, dict[str, int]] = {}
     quarantined_by_week: dict[date, int] = {}
     duplicates: int = 0
     conflicts: int = 0
     as_of: date | None = None
     reading: str = ""
 
+    def may_hold(self, week: date, names: Collection[str]) -> bool:
+        """Whether the part of a UTC week holds a row with one of some event names, as far as that is known."""
+        sent = self.sent.get(week)
+        return sent is None or any(name in sent for name in names)
+
 
 class Ledger(Record):
     """The home's record. `settled`: contents (with the path that orders them) that duplicates account for;
-    `losers`: digest of the settled duplicates per UTC week; `snapshots`: digest per account snapshot."""
+    `losers`: digest of the settled duplicates per UTC week, `lost`: the same of those with each event name (of a week
+    that is missing here the names are not known); `snapshots`: digest per account snapshot."""
 
     version: str = ""
     first_week: date | None = None
@@ -68,6 +77,7 @@ class Ledger(Record):
     replaced: list[tuple[str, str]] = []
     settled: dict[str, str] = {}
     losers: dict[date, str] = {}
+    lost: dict[date, dict[str, str]] = {}
     snapshots: dict[date, str] = {}
 
     @classmethod
@@ -75,7 +85,7 @@ class Ledger(Record):
         return cls.model_validate_json(file.read_bytes()) if file.is_file() else cls()
 
     def save(self, file: Path) -> None:
-        write_text(file, self.model_dump_json(indent=1))
+        write_text(file, self.model_dump_json())
 
     def active(self, kind: Kind) -> dict[str, str]:
         """Contents that count, by id, with the first path that delivers each: in order of that path."""
@@ -98,6 +108,15 @@ class Ledger(Record):
             for week in weeks
             if week in self.contents[content].parts
         ]
+
+    def lost_with(self, week: date, names: Collection[str]) -> str | None:
+        """Digest of a UTC week's settled duplicates with some event names, or of all where their names are not known;
+        None where there are none."""
+        by_name = self.lost.get(week)
+        if by_name is None:
+            return self.losers.get(week)
+        found = sorted((name, lost) for name, lost in by_name.items() if name in names)
+        return digest(found) if found else None
 
     def earliest(self) -> date | None:
         """The first UTC week with a landed row."""

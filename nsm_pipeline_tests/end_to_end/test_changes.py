@@ -127,6 +127,49 @@ def test_a_late_file_rewrites_its_week_alone(home: Zone) -> None:
     assert growth[WEEKS[4]]["churned"] == 1
 
 
+READERS = """
+use_case: readers
+title: Readers
+owner: {name: Readers group}
+events:
+  article_read: {sources: [{name: article.read}]}
+metrics:
+  readers: {title: Readers, count_distinct: account, of: article_read}
+  articles: {title: Articles, count: article_read}
+  staying: {title: Staying, retention: account, of: article_read, weeks: 2}
+north_star: {metric: readers}
+inputs: [{metric: articles, dimension: depth}]
+counter_metrics: [{metric: staying, protects: readers, risk: none}]
+"""
+
+
+def test_one_event_of_a_use_case_leaves_the_others_files_alone(tmp_path: Path) -> None:
+    zone = make(tmp_path / "home")
+    (zone.home.playbook / "readers.yaml").write_text(READERS)
+    for number, week in enumerate(WEEKS):
+        day = f"{week}T11:00:00Z"
+        zone.put(f"read-{number:02}.jsonl", [event(f"r-{number}", day, "a1", event_name="article.read", properties={})])
+    assert here("run", "--home", zone.root).code == 0
+    late, before = WEEKS[3], times(zone)
+    zone.put("late.jsonl", [event("late", f"{late}T12:00:00Z", "a2", event_name="article.read", properties={})])
+    assert here("run", "--home", zone.root).code == 0
+    written = rewritten(zone, before)
+    (landed,) = {name for name in written if name.startswith("landed_events/")}
+    # Who is still there two weeks later is asked of these events, too.
+    reached = [late, WEEKS[4], WEEKS[5]]
+    assert written - {landed} == {
+        *(f"{table}/readers/{late}.parquet" for table in (*WEEKLY, "event_quality")),
+        *(f"counter_metrics/readers/{week}.parquet" for week in reached),
+        *(f"certificates/readers/{week}.json" for week in reached),
+        "growth/readers.parquet",
+        "verdicts/readers.json",
+        # What is said of the week as a whole, and the verdict that rests on it.
+        f"week_evidence/{late}.parquet",
+        f"unmapped_events/{late}.parquet",
+        "verdicts/shop.json",
+    }
+
+
 def test_a_changed_file_replaces_its_rows(home: Zone) -> None:
     before = times(home)
     changed = [row for row in rows_of(4) if row["account_id"] != "a4"]

@@ -76,7 +76,7 @@ def test_what_tables_of_a_week_are_made_from(wide: Zone) -> None:
     ids = {row.path.split("/")[1]: row.content for row in it.ledger.rows() if row.kind == "events"}
     usage = it.made_from("usage_events", "shop", DUAL)
     assert usage["landed"] == {str(DUAL): [ids[f"{DUAL}.jsonl"], ids["again.csv"]]}, "in the order of their paths"
-    assert usage["duplicates"] == {str(DUAL): it.ledger.losers[DUAL]}
+    assert usage["duplicates"] == {str(DUAL): it.ledger.lost_with(DUAL, {"order.placed"})}
     assert usage["bounds"] == ["2026-02-09 05:00:00", "2026-02-16 05:00:00"]
     assert usage["snapshot"] == ["2026-02-01", it.ledger.snapshots[date(2026, 2, 1)]]
     assert it.made_from("usage_events", "shop", BEFORE)["snapshot"] == usage["snapshot"], "the earliest known"
@@ -134,10 +134,10 @@ def test_an_earlier_definition_can_still_be_told(wide: Zone) -> None:
     assert now.definition_of("0" * 16) is None
     assert now.definition_of("../../ledger") is None
 
-    stored = sorted((wide.home.lake / "definitions").iterdir())
+    stored = sorted((wide.home.lake / "definitions").glob("*.json"))
     times = {one: one.stat().st_mtime_ns for one in stored}
     build(wide)
-    later = {one: one.stat().st_mtime_ns for one in (wide.home.lake / "definitions").iterdir()}
+    later = {one: one.stat().st_mtime_ns for one in (wide.home.lake / "definitions").glob("*.json")}
     assert {one: later[one] for one in stored} == times
     reached = {now.made_from(table, "shop", DUAL)["definition"] for table in WEEKLY_TABLES if table != "north_star"}
     assert {one.stem for one in later.keys() - times.keys()} == reached, "those of all tables with orders in them"
@@ -200,7 +200,7 @@ def test_a_run_keeps_definitions_of_what_it_builds(wide: Zone) -> None:
     _ = wide.playbook
     assert here("run", "--home", wide.root).code in (0, 3)
     it = opened_at(wide.root)
-    stored = {file.stem: json.loads(file.read_text()) for file in (wide.home.lake / "definitions").iterdir()}
+    stored = {file.stem: json.loads(file.read_text()) for file in (wide.home.lake / "definitions").glob("*.json")}
     used = {it.made_from("usage_events", "shop", week)["mapping"] for week in it.weeks}
     used |= {it.made_from(table, "shop", week)["definition"] for week in it.weeks for table in WEEKLY_TABLES}
     assert stored.keys() == used
