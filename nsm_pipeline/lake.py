@@ -196,14 +196,6 @@ class Lake:
         FOOTERS[path] = (signature, fingerprint)
         return path
 
-    def write_if_other(self, data: pa.Table, fingerprint: str, table: str, *key: object) -> Path:
-        """As `write`, except that a small file which would get the bytes that it has stays the same one."""
-        path, encoded = self.file(table, *key), pa.BufferOutputStream()
-        _encode(encoded, data, stamps(fingerprint))
-        if path.is_file() and path.read_bytes() == encoded.getvalue().to_pybytes():
-            return path
-        return self.write(data, fingerprint, table, *key)
-
     def fingerprint(self, table: str, *key: object) -> str | None:
         """Fingerprint of a stored file; None where it is missing or unreadable (it is then rebuilt)."""
         return once_per_file(FOOTERS, self.file(table, *key), _stored_fingerprint)
