@@ -162,12 +162,22 @@ def plan(
     playbook: Annotated[
         Path | None, typer.Option("--playbook", help="Another folder of definitions than the home's, as of a change.")
     ] = None,
+    preview: Annotated[
+        bool, typer.Option("--preview", help="Compute the new values beside the published ones.")
+    ] = False,
+    slices: Annotated[bool, typer.Option("--slices", help="With --preview: every slice, not only totals.")] = False,
+    format: Annotated[str, typer.Option("--format", help="table or json; with --preview also markdown.")] = "table",
     json: JsonOption = False,
 ) -> None:
-    """What the next run would rebuild, week by week, and why. Changes nothing."""
+    """What the next run would rebuild, week by week, and why; and what it would change. Changes nothing."""
+    shape = "json" if json else format
+    if preview:
+        from nsm_pipeline.cli.previewing import show_preview
+
+        return show_preview(_home(home), _day(as_of), playbook, shape, slices)
     from nsm_pipeline.cli.planning import show_plan
 
-    show_plan(_home(home), _day(as_of), playbook, as_json=json)
+    return show_plan(_home(home), _day(as_of), playbook, shape)
 
 
 @app.command()

@@ -15,12 +15,14 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from nsm_pipeline.errors import printable
+from nsm_pipeline.errors import UserError, nearest, printable
 from nsm_pipeline.home import Home
+from nsm_pipeline.steps.opening import WEEKLY_TABLES
 from nsm_pipeline.steps.planning import Group, LandedFile, Plan, as_it_would_be, make_plan
 from nsm_pipeline.steps.reasons import Reason
 
 console = Console()
+SHAPES = ("table", "json")
 STATES = {
     "new": "new",
     "other content": "other content than before",
@@ -30,19 +32,25 @@ STATES = {
 }
 
 
-def show_plan(home: Home, as_of: date | None, playbook: Path | None, as_json: bool) -> None:
-    """Print the plan. Nothing of the home is changed."""
+def show_plan(home: Home, as_of: date | None, playbook: Path | None, shape: str) -> None:
+    """Print the plan in a shape: table or json. Nothing of the home is changed."""
+    known_shape(shape, SHAPES)
     with as_it_would_be(home, as_of, playbook) as (opened, before):
         plan = make_plan(opened, before, home)
-    if as_json:
+    if shape == "json":
         print(json.dumps(document(plan), indent=1, default=str))
     else:
         print_plan(plan)
 
 
+def known_shape(shape: str, known: Sequence[str]) -> None:
+    if shape not in known:
+        raise UserError(f"--format: found '{shape}'; {nearest(shape, known)}")
+
+
 def print_plan(plan: Plan) -> None:
     frozen = f", as of {plan.as_of}" if plan.as_of else ""
-    console.print(f"[bold]Plan[/]: {plan.weeks} weeks{frozen}", highlight=False)
+    console.print(f"[bold]Plan[/] for {counted(plan.weeks, 'week')}{frozen}", highlight=False)
     if plan.is_empty:
         console.print("[green]✔[/] Nothing is stale: `nsm run` would rebuild nothing.", highlight=False)
     if plan.landing:
@@ -59,18 +67,19 @@ def _print_use_case(plan: Plan, name: str) -> None:
     groups = [group for group in plan.groups if group.use_case == name]
     if not groups and name not in plan.growth:
         if not plan.is_empty:
-            console.print(f"[bold]{name}[/] [dim]no week is rebuilt[/]", highlight=False)
+            judged = "; its gates, or what they look at, have changed" if name in plan.judged else ""
+            console.print(f"[bold]{name}[/] [dim]no week is rebuilt{judged}[/]", highlight=False)
         return
-    table = Table(box=None, header_style="dim", pad_edge=False, padding=(0, 2, 0, 0), title_justify="left")
+    table = Table(box=None, header_style="dim", pad_edge=False, padding=(0, 2, 0, 0))
     table.add_column(Text(name, "bold not dim"), no_wrap=True)
     table.add_column("why", ratio=3)
     table.add_column("tables", ratio=2)
     table.add_column("files", justify="right")
     for group in groups:
         why = Text("\n".join(map(said, group.reasons)))
-        table.add_row(weeks_text(group.weeks, plan.current), why, Text(", ".join(group.tables)), f"{group.files:,}")
+        table.add_row(weeks_text(group.weeks, plan.current), why, tables_text(group.tables), f"{group.files:,}")
     if name in plan.growth:
-        table.add_row("then the series", "its weeks, or the one in progress, have changed", "growth", "1")
+        table.add_row("[dim]then all weeks[/]", "", "growth", "1")
     console.print(table)
 
 
@@ -95,9 +104,18 @@ SHOWN_FILES = 12
 
 
 def said(reason: Reason) -> str:
-    """A reason as a clause, with its rows."""
-    rows = f" ({reason.rows:,} row{'s' if reason.rows != 1 else ''})" if reason.rows else ""
-    return printable(reason.text) + rows
+    """A reason as a clause, with its rows and weeks."""
+    about = [counted(reason.rows, "row")] if reason.rows else []
+    about += [weeks_text(sorted(reason.weeks))] if reason.weeks else []
+    return printable(reason.text) + (f" ({'; '.join(about)})" if about else "")
+
+
+def counted(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def tables_text(tables: Sequence[str]) -> str:
+    return "all tables" if len(tables) == 1 + len(WEEKLY_TABLES) else ", ".join(tables)
 
 
 def weeks_text(weeks: Sequence[date], current: date | None = None) -> str:
@@ -111,8 +129,12 @@ def weeks_text(weeks: Sequence[date], current: date | None = None) -> str:
 def in_all(plan: Plan) -> str:
     """What a run would do, in one sentence."""
     weeks = len({one.week for one in plan.stale})
-    parts = [f"{len(plan.files):,} files of {weeks} weeks are written again"]
-    parts.append(f"weeks of {', '.join(plan.judged)} are judged again" if plan.judged else "nothing is judged again")
+    if not plan.files and not plan.judged:
+        return (
+            "nothing is rebuilt; what is said of it has changed (words, approvals, stages): a new version is published."
+        )
+    parts = [f"{counted(len(plan.files), 'file')} of {counted(weeks, 'week')} written again"]
+    parts.append(f"the gates of {', '.join(plan.judged)} asked again" if plan.judged else "no gate asked again")
     parts.append("a new version is published" if plan.publishes else "nothing new is published")
     return "; ".join(parts) + ". Nothing else is rebuilt by `nsm run`."
 
@@ -176,4 +198,4 @@ def _group(group: Group) -> Mapping[str, Any]:
 
 
 def _reason(reason: Reason) -> Mapping[str, Any]:
-    return {"kind": reason.kind, "text": reason.text, "rows": reason.rows}
+    return {"kind": reason.kind, "text": reason.text, "rows": reason.rows, "weeks": sorted(reason.weeks)}

@@ -5,14 +5,16 @@ What belongs here: importing ahead of need. What does not: anything that depends
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from importlib import import_module
 from threading import Lock, Thread
 
-HEAVY = ("nsm_pipeline.definitions", "nsm_pipeline.certification.judging")
+JUDGING = ("nsm_pipeline.certification.judging",)
+HEAVY = ("nsm_pipeline.definitions", *JUDGING)
 _started = Lock()
 
 
-def load_ahead() -> None:
+def load_ahead(names: Sequence[str] = HEAVY) -> None:
     """Begin to import Dagster and Great Expectations beside what is going on; the second call does nothing."""
     if _started.acquire(blocking=False):
-        Thread(target=lambda: [import_module(name) for name in HEAVY], name="load-ahead", daemon=True).start()
+        Thread(target=lambda: [import_module(name) for name in names], name="load-ahead", daemon=True).start()

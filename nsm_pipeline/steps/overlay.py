@@ -54,15 +54,14 @@ def overlay(home: Home, playbook: Path | None = None) -> Iterator[Home]:
 
     Any number may exist at once. What a killed process has left is removed by the next one.
     """
-    if playbook is not None and not playbook.is_dir():
-        raise UserError(f"--playbook: found '{playbook}'; a folder with definitions is needed.")
+    definitions = folder_of(playbook) if playbook is not None else home.playbook
     root = home.lake / FOLDER / uuid.uuid4().hex
     held = FileLock(root / HELD)
     with home.lock("overlays"):
         _sweep(home)
         root.mkdir(parents=True)
         held.acquire()
-    scratch = Overlay(root, home, playbook.resolve() if playbook is not None else home.playbook)
+    scratch = Overlay(root, home, definitions)
     try:
         _link(home.lake, scratch.lake)
         _link(home.records, scratch.records)
@@ -74,6 +73,13 @@ def overlay(home: Home, playbook: Path | None = None) -> Iterator[Home]:
         with home.lock("overlays"):
             held.release()
             _remove(root)
+
+
+def folder_of(playbook: Path) -> Path:
+    """Where a folder of definitions lies. Raises UserError where it is none."""
+    if not playbook.is_dir():
+        raise UserError(f"--playbook: found '{playbook}'; a folder with definitions is needed.")
+    return playbook.resolve()
 
 
 def _sweep(home: Home) -> None:

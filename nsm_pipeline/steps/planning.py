@@ -6,7 +6,6 @@ new values (`previewing`), showing it (`cli`).
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -19,27 +18,32 @@ from nsm_pipeline.events.landing import arrivals, ingest, load_ledger
 from nsm_pipeline.events.ledger import Ledger
 from nsm_pipeline.home import Home
 from nsm_pipeline.playbook.loading import Playbook
-from nsm_pipeline.steps.certificates import certificate_file
+from nsm_pipeline.playbook.settings import Certification
+from nsm_pipeline.publishing.extracts import last_shown
 from nsm_pipeline.steps.opening import Open, open_folder, open_playbook
-from nsm_pipeline.steps.overlay import overlay
+from nsm_pipeline.steps.overlay import folder_of, overlay
 from nsm_pipeline.steps.publication import is_published
 from nsm_pipeline.steps.reasons import About, Reason, merged, reasons
+from nsm_pipeline.steps.release import published_ids
 from nsm_pipeline.steps.series import evidence_key, load_verdicts
 from nsm_pipeline.weeks import WEEK
 
+Published = frozenset[tuple[str, date]]
+"""Use cases and weeks of which certified values are shown."""
 BESIDE = {"usage_events": "event_quality"}
 """Tables that are written with another one."""
 
 
 @dataclass(frozen=True)
 class StaleWeek:
-    """A week of a use case with something to rebuild: `tables` in the order of their making."""
+    """A week of a use case with something to rebuild: `tables` in the order of their making, `stage` as of `Open`."""
 
     use_case: str
     week: date
     tables: tuple[str, ...]
     reasons: tuple[Reason, ...]
-    was_published: bool = False
+    stage: str
+    is_published: bool = False
 
 
 @dataclass(frozen=True)
@@ -86,6 +90,7 @@ class Plan:
     waiting: Mapping[str, Mapping[date, Mapping[str, datetime]]]
     files: frozenset[str]
     publishes: bool
+    rules: Certification
 
     @property
     def is_empty(self) -> bool:
@@ -98,7 +103,7 @@ def as_it_would_be(
 ) -> Iterator[tuple[Open, Ledger]]:
     """The home with everything read that has landed, under its own definitions or another folder's, and its ledger as
     it is now. In a scratch home where there is something to read, or where `scratch` asks for one."""
-    definitions = open_playbook(home, as_of) if playbook is None else open_folder(playbook, as_of)
+    definitions = open_playbook(home, as_of) if playbook is None else open_folder(folder_of(playbook), as_of)
     before = load_ledger(home)
     if scratch or _has_to_read(home, before, definitions):
         with overlay(home, playbook) as tried:
@@ -115,12 +120,13 @@ def _has_to_read(home: Home, ledger: Ledger, playbook: Playbook) -> bool:
 def make_plan(opened: Open, before: Ledger, home: Home) -> Plan:
     """The plan of a home that has read everything (`as_it_would_be`); `before`: the ledger until then, `home`: the
     real one."""
-    stale = [one for name in opened.plans for one in _stale_weeks(opened, name)]
+    published = frozenset(published_ids(last_shown(home)))
+    stale = [one for name in opened.plans for one in _stale_weeks(opened, name, published)]
     growth = [name for name in opened.plans if opened.lake.fingerprint("growth", name) != _growth(opened, name)]
     files = {f"{table}/{one.use_case}/{one.week}.parquet" for one in stale for table in _written(one.tables)}
     files |= {f"growth/{name}.parquet" for name in growth}
     for week in opened.weeks:
-        if opened.usage.is_stale(EVIDENCE, week):
+        if opened.usage.is_stale(EVIDENCE, week) or any((name, week) in opened.anew for name in opened.plans):
             files |= {f"{table}/{week}.parquet" for table in ("week_evidence", "unmapped_events")}
     judged = [name for name in opened.plans if _is_judged_anew(opened, name)]
     return Plan(
@@ -130,7 +136,7 @@ def make_plan(opened: Open, before: Ledger, home: Home) -> Plan:
         weeks=len(opened.weeks),
         current=opened.calendar.current(),
         use_cases=tuple(opened.plans),
-        landing=tuple(_landed_files(opened, before)),
+        landing=tuple(_landed_files(opened, before, published)),
         stale=tuple(stale),
         groups=tuple(grouped(stale)),
         growth=tuple(growth),
@@ -138,6 +144,7 @@ def make_plan(opened: Open, before: Ledger, home: Home) -> Plan:
         waiting=_waiting(opened),
         files=frozenset(files),
         publishes=bool(files or judged) or not is_published(Open.of(home, opened.playbook)),
+        rules=opened.playbook.settings.certification,
     )
 
 
@@ -165,16 +172,15 @@ def _waiting(opened: Open) -> dict[str, dict[date, dict[str, datetime]]]:
     }
 
 
-def _stale_weeks(opened: Open, name: str) -> Iterator[StaleWeek]:
+def _stale_weeks(opened: Open, name: str, published: Published) -> Iterator[StaleWeek]:
     shifted = _is_shifted(opened, name)
     for week in opened.weeks:
         tables = opened.stale_tables(name, week)
         if tables:
-            complete = week < opened.calendar.current()
-            published = complete and certificate_file(opened, name, week).is_file()
-            about = About(opened.ledger, opened.definition_of, published)
+            is_published = (name, week) in published
+            about = About(opened.ledger, opened.definition_of, is_published)
             found = _reasons(opened, name, week, tables, about, shifted)
-            yield StaleWeek(name, week, tuple(tables), tuple(found), published)
+            yield StaleWeek(name, week, tuple(tables), tuple(found), opened.stage(week), is_published)
 
 
 def _reasons(opened: Open, name: str, week: date, tables: Sequence[str], about: About, shifted: bool) -> list[Reason]:
@@ -186,6 +192,8 @@ def _reasons(opened: Open, name: str, week: date, tables: Sequence[str], about: 
             found.append(Reason("code", "an earlier version of the program made it, which did not say of what"))
         elif stored is None and shifted:
             found.append(Reason("calendar", "weeks start on another day than those that are stored"))
+        elif (name, week) in opened.anew and stored == opened.made_from(table, name, week):
+            found.append(Reason("backfill", "somebody has asked for it to be built anew"))
         elif table == "usage_events" and stored == opened.made_from(table, name, week):
             found.append(Reason("definition", "what properties of its events accept has changed"))
         else:
@@ -219,19 +227,24 @@ def _goes_on(before: StaleWeek, one: StaleWeek) -> bool:
 
 def _group(weeks: Sequence[StaleWeek]) -> Group:
     first = weeks[0]
-    rows: Counter[Reason] = Counter()
-    for one in weeks:
-        for reason in one.reasons:
-            rows[reason] += reason.rows
-    summed = tuple(replace(reason, rows=rows[reason]) for reason in first.reasons)
+    every = [reason for one in weeks for reason in one.reasons]
+    summed = tuple(
+        replace(
+            reason,
+            rows=sum(one.rows for one in every if one == reason),
+            weeks=frozenset().union(*(one.weeks for one in every if one == reason)),
+        )
+        for reason in first.reasons
+    )
     files = len(weeks) * len(list(_written(first.tables)))
     return Group(first.use_case, tuple(one.week for one in weeks), first.tables, summed, files)
 
 
-def _landed_files(opened: Open, before: Ledger) -> Iterator[LandedFile]:
+def _landed_files(opened: Open, before: Ledger, published: Published) -> Iterator[LandedFile]:
     """What the ingest has read: paths whose content is another one than in the ledger before."""
     ledger = opened.ledger
     active = ledger.active("events")
+    known_weeks = {week for _, week in published}
     for path, delivery in sorted(ledger.deliveries.items()):
         known = before.deliveries.get(path)
         if known is not None and (known.content, known.kept) == (delivery.content, delivery.kept):
@@ -243,15 +256,10 @@ def _landed_files(opened: Open, before: Ledger) -> Iterator[LandedFile]:
             state = "read otherwise"
         elif known is not None:
             state = "other content"
-        elif delivery.kind == "events" and active[delivery.content] != path:
+        elif delivery.content in before.contents or (delivery.kind == "events" and active[delivery.content] != path):
             state = "same bytes"
         else:
             state = "new"
-        late = 0 if state == "same bytes" else sum(n for day, n in content.parts.items() if _was_published(opened, day))
+        rows = content.parts.items() if state != "same bytes" else ()
+        late = sum(count for day, count in rows if opened.calendar.week_of_day(day) in known_weeks)
         yield LandedFile(path, state, content.parts, late, content.problem)
-
-
-def _was_published(opened: Open, day: date) -> bool:
-    """Whether some use case's values of a UTC week have been published."""
-    week = opened.calendar.week_of_day(day)
-    return any(certificate_file(opened, name, week).is_file() for name in opened.plans)

@@ -45,15 +45,21 @@ def run_publication(opened: Open, restatement: Restatement | None = None) -> str
     """
     with opened.home.lock("certificates"):
         release = Release.of(opened, restatement)
-        states = {name: list(week_states(opened, name, release=release)) for name in opened.plans}
-        _keep_certificates(opened, states, release)
-        tables = gather_tables(opened, states, release)
+        states, tables = to_be_shown(opened, release)
         settings, now = opened.playbook.settings, opened.calendar.now()
         why = _why(opened, states, release)
         version = write_extract(opened.home, tables, settings.company, now, why, settings.certification.tolerance)
         write_text(_record(opened), json.dumps({**rests_on(opened), "version": version}))
         remember(opened.home.lake)
         return version
+
+
+def to_be_shown(opened: Open, release: Release) -> tuple[dict[str, list[WeekState]], dict[str, pa.Table]]:
+    """States and the extract's tables under a release; the certificates behind them are kept first. Call it under the
+    publishing lock."""
+    states = {name: list(week_states(opened, name, release=release)) for name in opened.plans}
+    _keep_certificates(opened, states, release)
+    return states, gather_tables(opened, states, release)
 
 
 def _keep_certificates(opened: Open, states: Mapping[str, Sequence[WeekState]], release: Release) -> None:

@@ -1,24 +1,26 @@
 """Why a table is not what it would be now: the difference of two documents of what it was made from, in words.
 
 What belongs here: pure comparison, also of what two certificates were made from. What does not: finding what is stale
-(`planning`), differences between definitions (`changes`), reading anything.
+(`planning`), differences between definitions (`rewording`), reading anything.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
-from typing import Literal
+from datetime import date, datetime, timedelta
+from typing import Literal, TypeVar
 
 from nsm_pipeline.events.ledger import Ledger
 from nsm_pipeline.lake import Document
-from nsm_pipeline.steps import changes
+from nsm_pipeline.steps import rewording
+from nsm_pipeline.weeks import span, utc_week
 
+T = TypeVar("T")
 Kind = Literal[
     "new_landed_files", "late_rows", "redelivered_file", "duplicates", "definition", "source", "snapshot", "calendar",
-    "code", "events_of_other_weeks", "missing", "unfinished",
+    "code", "events_of_other_weeks", "missing", "unfinished", "backfill",
 ]  # fmt: skip
 SHOWN = 3
 
@@ -26,11 +28,13 @@ SHOWN = 3
 @dataclass(frozen=True)
 class Reason:
     """Why a week's table is stale. `text` is a clause for a person, the same for every week that it holds for;
-    `rows`: rows of the files it names in the UTC weeks of the week, 0 where that says nothing."""
+    `rows`: of the files it names, in the UTC weeks of the week, 0 where that says nothing; `weeks`: other weeks that it
+    is about."""
 
     kind: Kind
     text: str
     rows: int = field(default=0, compare=False)
+    weeks: frozenset[date] = field(default=frozenset(), compare=False)
 
 
 @dataclass(frozen=True)
@@ -75,13 +79,14 @@ def _usage(old: Document, new: Document, about: About) -> Iterator[Reason]:
     if old["code"] != new["code"]:
         yield _code("usage events", old, new)
     if old["bounds"] != new["bounds"]:
-        yield _calendar(old["bounds"], new["bounds"])
+        yield _calendar()
     if old["mapping"] != new["mapping"]:
-        for text in changes.of_mapping(about.definition_of(old["mapping"]), about.definition_of(new["mapping"])):
+        for text in rewording.of_mapping(about.definition_of(old["mapping"]), about.definition_of(new["mapping"])):
             yield Reason("source", text)
-    landed = list(_landed(old["landed"], new["landed"], about))
+    days = _utc_weeks(old["bounds"]) & _utc_weeks(new["bounds"])
+    landed = list(_landed(_within(old["landed"], days), _within(new["landed"], days), about))
     yield from landed
-    if old["duplicates"] != new["duplicates"] and not landed:
+    if _within(old["duplicates"], days) != _within(new["duplicates"], days) and not landed:
         yield Reason("duplicates", "which of several rows with one event_id counts has changed")
     if old["snapshot"] != new["snapshot"]:
         yield _snapshot(old["snapshot"], new["snapshot"])
@@ -91,12 +96,15 @@ def _table(old: Document, new: Document, about: About) -> Iterator[Reason]:
     if old["code"] != new["code"]:
         yield _code("metrics", old, new)
     if old["definition"] != new["definition"]:
-        for text in changes.of_table(about.definition_of(old["definition"]), about.definition_of(new["definition"])):
+        for text in rewording.of_table(about.definition_of(old["definition"]), about.definition_of(new["definition"])):
             yield Reason("definition", text)
+    if old["usage"] != new["usage"]:
+        return  # asked of usage_events; that it reads other weeks as well says no more
     around = {week for week in {**old["around"], **new["around"]} if old["around"].get(week) != new["around"].get(week)}
     if around:
-        yield Reason("events_of_other_weeks", f"it also reads the events of {_weeks(around)}, which have changed")
-    elif old["history"] != new["history"] and old["usage"] == new["usage"]:
+        weeks = frozenset(map(date.fromisoformat, around))
+        yield Reason("events_of_other_weeks", "it also reads events of other weeks, which have changed", weeks=weeks)
+    elif old["history"] != new["history"]:
         yield Reason(
             "events_of_other_weeks", "it also reads the events of all weeks before, some of which have changed"
         )
@@ -106,11 +114,8 @@ def _code(what: str, old: Document, new: Document) -> Reason:
     return Reason("code", f"the program computes {what} in another way (version {old['code']} → {new['code']})")
 
 
-def _calendar(old: Sequence[str], new: Sequence[str]) -> Reason:
-    """Without the days, which differ from week to week."""
-    starts = [f"{one[0].split(' ')[1][:5]}" for one in (old, new)]
-    moved = f"{starts[0]} → {starts[1]} UTC" if starts[0] != starts[1] else "by days"
-    return Reason("calendar", f"the week's bounds have moved ({moved}): its time zone or first day has changed")
+def _calendar() -> Reason:
+    return Reason("calendar", "the week begins or ends at another instant: the time zone has changed")
 
 
 def _snapshot(old: Sequence[str] | None, new: Sequence[str] | None) -> Reason:
@@ -120,6 +125,16 @@ def _snapshot(old: Sequence[str] | None, new: Sequence[str] | None) -> Reason:
     if old[0] != new[0]:
         return Reason("snapshot", f"the account snapshot of {new[0]} is used instead of that of {old[0]}")
     return Reason("snapshot", f"the account snapshot of {new[0]} has other content")
+
+
+def _utc_weeks(bounds: Sequence[str]) -> set[str]:
+    """The UTC weeks that lie between two instants."""
+    start, end = map(datetime.fromisoformat, bounds)
+    return set(map(str, span(utc_week(start.date()), utc_week((end - timedelta(microseconds=1)).date()))))
+
+
+def _within(of_days: Mapping[str, T], days: Collection[str]) -> dict[str, T]:
+    return {day: one for day, one in of_days.items() if day in days}
 
 
 Parts = Mapping[str, Sequence[str]]

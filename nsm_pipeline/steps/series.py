@@ -129,7 +129,12 @@ def evidence_key(opened: Open, name: str, weeks: Sequence[date]) -> str:
     """What a use case's verdicts rest on, from fingerprints alone."""
     use_case = opened.playbook.use_cases[name]
     tables = [
-        [str(week), opened.usage.evidence_fingerprint(week), opened.usage.quality_fingerprint(use_case, week)]
+        [
+            str(week),
+            opened.usage.evidence_fingerprint(week),
+            opened.usage.quality_fingerprint(use_case, week),
+            *(opened.fingerprint(role, name, week) for role in ROLES),
+        ]
         for week in weeks
     ]
     gates = [gate.key() for gate in _gates(opened, name)]

@@ -85,8 +85,9 @@ def test_a_part_of_several_row_groups_is_counted_whole(zone: Zone) -> None:
     folder.mkdir(parents=True)
     duckdb.execute(
         f"""COPY (SELECT 'e' || i AS event_id,
-            CASE WHEN i < 122880 THEN 'first' WHEN i % 2 = 0 THEN 'even' ELSE 'odd' END AS event_name, '2026-03-03T00:00:00Z' AS occurred_at, NULL::VARCHAR AS received_at, 'a' AS account_id,
-        NULL::VARCHAR AS user_id, NULL::VARCHAR AS properties FROM range(130000) t(i)) TO '{folder}/f.parquet'"""
+            CASE WHEN i < 122880 THEN 'first' WHEN i % 2 = 0 THEN 'even' ELSE 'odd' END AS event_name,
+            '2026-03-03T00:00:00Z' AS occurred_at, NULL::VARCHAR AS received_at, 'a' AS account_id,
+            NULL::VARCHAR AS user_id, NULL::VARCHAR AS properties FROM range(130000) t(i)) TO '{folder}/f.parquet'"""
     )
     zone.ingest()
     assert zone.content("f.parquet").sent == {WEEK: {"first": 122_880, "even": 3_560, "odd": 3_560}}

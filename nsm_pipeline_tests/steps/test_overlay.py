@@ -27,6 +27,7 @@ from nsm_pipeline.steps.certificates import run_certificates, week_states
 from nsm_pipeline.steps.opening import OPENED, WEEKLY_TABLES, Open, open_playbook
 from nsm_pipeline.steps.overlay import FOLDER, overlay
 from nsm_pipeline.steps.publication import gather_tables, run_publication
+from nsm_pipeline.steps.release import Release
 from nsm_pipeline.steps.series import run_growth
 from nsm_pipeline.steps.weekly import run_weeks
 
@@ -113,7 +114,7 @@ def test_it_opens_as_warm_as_the_home(home: Home, monkeypatch: pytest.MonkeyPatc
         assert it.stale_weeks() == []
         run_growth(it, "shop")
         assert [state.state for state in week_states(it, "shop")] == ["certified"] * 5 + ["flash"]
-        assert gather_tables(it, {"shop": list(week_states(it, "shop"))})["north_star"].num_rows > 0
+        assert gather_tables(it, {"shop": list(week_states(it, "shop"))}, Release.of(it))["north_star"].num_rows > 0
 
 
 def test_nothing_stays_known_of_it(home: Home) -> None:
