@@ -74,6 +74,14 @@ def discard(path: Path) -> None:
         _append(path.parent, _line(path.name, None))
 
 
+def move(path: Path, to: Path) -> None:
+    """Rename a stored file; what was noted of it goes with it."""
+    known = read_journal(path.parent).checksums.get(path.name)
+    record(to, known[0] if known else checksum_of(path))
+    path.replace(to)
+    _append(path.parent, _line(path.name, None))
+
+
 def read_journal(folder: Path) -> Journal:
     """The journal of a folder; an empty one where it has none."""
     try:

@@ -148,8 +148,9 @@ def signature_of(path: Path) -> tuple[int, int, int]:
     return stat.st_mtime_ns, stat.st_size, stat.st_ino
 
 
-def _stored_fingerprint(path: Path) -> str | None:
-    """From the footer's bytes where they say it as our writers do: a run over years reads thousands of footers."""
+def stored_fingerprint(path: Path) -> str | None:
+    """A file's fingerprint, None where it has none or cannot be read: from the footer's bytes where they say it as our
+    writers do, since a run over years reads thousands of footers."""
     with path.open("rb") as file:
         file.seek(max(0, path.stat().st_size - FOOTER))
         if found := STAMP.search(file.read()):
@@ -198,7 +199,7 @@ class Lake:
 
     def fingerprint(self, table: str, *key: object) -> str | None:
         """Fingerprint of a stored file; None where it is missing or unreadable (it is then rebuilt)."""
-        return once_per_file(FOOTERS, self.file(table, *key), _stored_fingerprint)
+        return once_per_file(FOOTERS, self.file(table, *key), stored_fingerprint)
 
     def made_from(self, table: str, *key: object) -> Document | None:
         """What a stored file says it was made from; None where it is missing, or unreadable, or says nothing."""

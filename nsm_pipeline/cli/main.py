@@ -217,6 +217,26 @@ def lint(
 
 
 @app.command()
+def verify(
+    home: HomeOption = None,
+    as_of: AsOfOption = None,
+    weeks: Annotated[str | None, typer.Option(help="Compute these weeks anew: YYYY-MM-DD..YYYY-MM-DD, or one.")] = None,
+    sample: Annotated[
+        int | None, typer.Option(min=0, help="Compute so many weeks of each use case anew.", show_default="3")
+    ] = None,
+    every: Annotated[bool, typer.Option("--all", help="Compute every week anew.")] = False,
+    repair: Annotated[
+        bool, typer.Option("--repair", help="Remove refuted files that the next run can build anew.")
+    ] = False,
+    json: JsonOption = False,
+) -> None:
+    """Prove or refute every stored file and published number; recompute a sample of weeks. 3: not all is proved."""
+    from nsm_pipeline.cli.verifying import Order, verify_home
+
+    raise typer.Exit(verify_home(Order(_home(home), _day(as_of), weeks, sample, every, repair, json)))
+
+
+@app.command()
 def query(
     sql: Annotated[str, typer.Argument(help="One SELECT statement.")],
     home: HomeOption = None,

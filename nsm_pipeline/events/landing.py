@@ -134,7 +134,10 @@ def _read(home: Home, engine: Engine, ledger: Ledger, new: list[Arrival]) -> Ite
         try:
             content_id = _content_id(file, arrival)
             known = ledger.contents.get(content_id)
-            content = known or _read_content(connection, lake, file, content_id, arrival)
+            if known is not None and _is_landed(lake, content_id, known):
+                content = known
+            else:
+                content = _read_content(connection, lake, file, content_id, arrival)
             grown = _signature(file) != arrival.signature
         except FileNotFoundError:
             grown, content_id = True, "gone"
@@ -148,6 +151,16 @@ def _read(home: Home, engine: Engine, ledger: Ledger, new: list[Arrival]) -> Ite
         return arrival, content_id, content
 
     yield from engine.map(work, new)
+
+
+def _is_landed(lake: Lake, content_id: str, content: Content) -> bool:
+    """Whether everything of a content lies in the lake; somebody may have deleted a part that was damaged."""
+    files = [lake.file("landed_events", week, content_id) for week in content.parts]
+    if content.quarantined:
+        files.append(lake.file(f"quarantined_{content.kind}", content_id))
+    if content.kind == "accounts" and content.problem is None:
+        files.append(lake.file("landed_accounts", content_id))
+    return all(file.is_file() for file in files)
 
 
 def _read_content(

@@ -16,6 +16,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from nsm_pipeline.checksums import discard, move
 from nsm_pipeline.lake import digest, replacing, write_text
 from nsm_pipeline.publishing.deltas import applied, delta, rows_digest
 from nsm_pipeline.publishing.packing import Part, packed
@@ -49,7 +50,7 @@ def settle(record: Record) -> None:
         if record.is_current(file.stem):
             confirm(record, file.stem)
         else:
-            file.unlink()
+            discard(file)
 
 
 def prepare(
@@ -91,7 +92,7 @@ def prepare(
 
 def confirm(record: Record, version: str) -> None:
     """Say that readers were switched to a pending publication."""
-    (record.folder / f"{version}{PENDING}").replace(record.folder / f"{version}{CONFIRMED}")
+    move(record.folder / f"{version}{PENDING}", record.folder / f"{version}{CONFIRMED}")
     to_disk(record.folder)
 
 

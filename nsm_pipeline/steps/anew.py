@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from datetime import date
 from pathlib import Path
 
+from nsm_pipeline.checksums import discard
 from nsm_pipeline.home import Home
 from nsm_pipeline.lake import write_text
 
@@ -46,7 +47,7 @@ def strike_off(home: Home, done: Asked) -> None:
 
 def _write(home: Home, asked: Asked) -> None:
     if not asked:
-        anew_file(home).unlink(missing_ok=True)
+        discard(anew_file(home))
         return
     document: dict[str, list[str]] = {}
     for name, week in sorted(asked):

@@ -53,8 +53,13 @@ class Wordings:
 
     def of(self, key: str) -> Document | None:
         """What a digest stands for: as declared now, else as stored; None where it is neither, or no digest."""
+        now = self.in_force(key)
+        return self._load(key) if now is None else now
+
+    def in_force(self, key: str) -> Document | None:
+        """What a digest stands for as declared now; None where it is another by now."""
         now = self._now.get(key)
-        return self._load(key) if now is None else now()
+        return None if now is None else now()
 
     def _key(self, table: str, name: str, week: date) -> str:
         if table == "usage_events":

@@ -1,0 +1,269 @@
+"""Whether every published number is the one that its certificate vouches for.
+
+What belongs here: rows of the current extract against sealed certificates, growth against the values beside it, the
+whole extract against what would be published of the lake now. What does not: the bytes of files
+(`publishing.proving`, `proving_lake`), computing values anew (`recomputing`).
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from nsm_pipeline.certification.certificates import Certificate
+from nsm_pipeline.lake import signature_of
+from nsm_pipeline.metrics.growth import LIFECYCLE, growth_series
+from nsm_pipeline.metrics.measures import ROLES
+from nsm_pipeline.publishing.tables import EXTRACT
+from nsm_pipeline.steps.certificates import certificate_file, week_states
+from nsm_pipeline.steps.opening import Open
+from nsm_pipeline.steps.proof import BACKUP, REPAIR, Finding, Proof
+from nsm_pipeline.steps.proving_records import BrokenCertificate, read_certificate
+from nsm_pipeline.steps.publication import gather_tables, is_published
+from nsm_pipeline.steps.release import published_file
+from nsm_pipeline.weeks import WEEK
+
+Row = dict[str, Any]
+NUMBERS = ("value", "numerator", "denominator", "entities")
+FROM_VALUES = ("value", "previous_value", "growth", "mean_growth_13_weeks", "goal", "attainment")
+METRIC_COLUMNS = ("use_case", "week", "metric", "role", "slice", "slice_value", "state", "certificate_id", *NUMBERS)
+GROWTH_COLUMNS = ("use_case", "week", "complete", "certificate_id", *FROM_VALUES)
+BY_TARGET = ("goal", "attainment")
+ANEW = f"{REPAIR}, which publishes anew"
+
+
+def prove_numbers(opened: Open, folder: Path, damaged: Mapping[str, int], proof: Proof) -> None:
+    """Prove or refute every row of a version of the extract. `damaged`: tables whose file is refuted, with their rows:
+    whatever they say is not what was published."""
+    rows: dict[str, list[Row]] = {}
+    for table in (*ROLES, "growth"):
+        if table in damaged:
+            proof.numbers["refuted"] += damaged[table]
+        elif (read := _published(folder, table, proof)) is not None:
+            rows[table] = read
+    groups: dict[tuple[str, date], dict[str | None, list[Row]]] = defaultdict(lambda: defaultdict(list))
+    for table in ROLES:
+        for row in rows.get(table, ()):
+            groups[row["use_case"], row["week"]][row["certificate_id"]].append({**row, "table": table})
+    for (name, week), by_certificate in sorted(groups.items()):
+        for certificate_id, mine in by_certificate.items():
+            if certificate_id is None:
+                _flash(mine, proof)
+            else:
+                _certified(opened, name, week, certificate_id, mine, frozenset(damaged), proof)
+    if {"north_star", "growth"} <= rows.keys():
+        _prove_growth(opened, rows["north_star"], rows["growth"], proof)
+
+
+def _published(folder: Path, table: str, proof: Proof) -> list[Row] | None:
+    """Rows of a published table; None, and a refutation, where they are none that this program publishes."""
+    needed = GROWTH_COLUMNS if table == "growth" else METRIC_COLUMNS
+    try:
+        found = pq.read_table(folder / f"{table}.parquet")
+        if missing := [name for name in needed if name not in found.column_names]:
+            raise ValueError(f"without the columns {', '.join(missing)}")
+    except (pa.ArrowException, OSError, ValueError) as error:
+        proof.numbers["refuted"] += 1
+        proof.refute(f"extracts/current/{table}.parquet", f"a table {str(error).splitlines()[0]}", "numbers", ANEW)
+        return None
+    return list(found.to_pylist())
+
+
+def _flash(rows: Sequence[Row], proof: Proof) -> None:
+    for row in rows:
+        if row["state"] == "flash":
+            proof.numbers["flash"] += 1
+        else:
+            proof.numbers["refuted"] += 1
+            proof.refute(_named(row), f"state {row['state']} without a certificate", "a certificate", ANEW)
+
+
+def _certified(
+    opened: Open, name: str, week: date, certificate_id: str, rows: Sequence[Row], damaged: frozenset[str], proof: Proof
+) -> None:
+    """Compare the rows of a use case and week that name a certificate with its values, both ways."""
+    certificate = _certificate(opened, name, week, certificate_id, rows, proof)
+    if certificate is None:
+        return
+    _prove_certificate(opened, certificate, proof)
+    wanted = {_key(value): value for value in certificate.values if str(value["role"]) not in damaged}
+    for row in rows:
+        value = wanted.pop(_key(row), None)
+        expected = f"no such row in {certificate_id}" if value is None else _said(value)
+        if value is None or any(row[column] != value[column] for column in NUMBERS):
+            proof.numbers["refuted"] += 1
+            proof.refute(_named(row), _said(row), f"{expected}, by certificate {certificate_id}", ANEW)
+        elif row["state"] == "flash":
+            proof.numbers["refuted"] += 1
+            proof.refute(_named(row), "state flash beside a certificate", "certified", ANEW)
+        else:
+            proof.numbers["superseded" if row["state"] == "superseded_pending" else "proved"] += 1
+    for value in wanted.values():
+        proof.numbers["refuted"] += 1
+        what = _named({**value, "use_case": name, "week": week, "table": value["role"]})
+        proof.refute(what, "no such row", f"{_said(value)}, by certificate {certificate_id}", ANEW)
+
+
+def _certificate(
+    opened: Open, name: str, week: date, certificate_id: str, rows: Sequence[Row], proof: Proof
+) -> Certificate | None:
+    """The certificate that some rows name, if it is whole; else they are refuted."""
+    file = published_file(opened.home, certificate_id)
+    try:
+        certificate = read_certificate(file).certificate
+        if (certificate.use_case, certificate.week) == (name, week):
+            return certificate
+        found = f"the certificate of {certificate.use_case} {certificate.week}"
+    except FileNotFoundError:
+        found = "no such file"
+    except BrokenCertificate as error:
+        found = str(error)
+    proof.numbers["refuted"] += len(rows)
+    what = f"{len(rows)} numbers of {name} {week}, by {file.relative_to(opened.home.root)}"
+    proof.refute(what, found, f"the sealed certificate {certificate_id}", BACKUP)
+    return None
+
+
+def _prove_certificate(opened: Open, certificate: Certificate, proof: Proof) -> None:
+    """Compare a certificate's values with the tables that it was made from, where they are still those."""
+    name, week = certificate.use_case, certificate.week
+    for role in ROLES:
+        if opened.lake.file(role, name, week) in proof.damaged:
+            continue
+        table = opened.lake.read_made_from(certificate.fingerprints[role], role, name, week)
+        if table is None:
+            continue  # made anew since, from something else: the certificate alone knows what it was
+        stored = {_key(row): row for row in table.to_pylist()}
+        for value in certificate.values:
+            row = stored.get(_key(value)) if value["role"] == role else value
+            if row is None or any(row[column] != value[column] for column in NUMBERS):
+                file = certificate_file(opened, name, week)
+                what = f"certificate {certificate.id}: {value['metric']} {value['slice']} {value['slice_value']}"
+                expected = f"{_said(row) if row else 'no such row'}, as in lake/{role}/{name}/{week}.parquet"
+                proof.refute(what, _said(value), expected, REPAIR)
+                proof.damaged.add(file)
+
+
+def _prove_growth(opened: Open, north_star: Sequence[Row], growth: Sequence[Row], proof: Proof) -> None:
+    """Compute every use case's growth anew from the published values of its North Star."""
+    totals: dict[str, dict[date, Row]] = defaultdict(dict)
+    for row in north_star:
+        if row["slice"] == "all":
+            totals[row["use_case"]][row["week"]] = row
+    published: dict[str, dict[date, Row]] = defaultdict(dict)
+    for row in growth:
+        published[row["use_case"]][row["week"]] = row
+    for name in sorted(totals.keys() | published.keys()):
+        wanted = _growth_anew(opened, name, totals[name], published[name])
+        for week in sorted(wanted.keys() | published[name].keys()):
+            _prove_growth_row(totals[name].get(week), published[name].get(week), wanted.get(week), proof)
+
+
+def _growth_anew(opened: Open, name: str, totals: Mapping[date, Row], published: Mapping[date, Row]) -> dict[date, Row]:
+    """Growth as it follows from published values, by the weeks that were complete then and the target of then."""
+    complete = [week for week, row in published.items() if row["complete"]]
+    use_case = opened.playbook.use_cases.get(name)
+    target = use_case.growth_target if use_case is not None else 0.0
+    targets = Counter(
+        round(row["goal"] / row["previous_value"] - 1, 9)
+        for row in published.values()
+        if row["goal"] is not None and row["previous_value"]
+    )
+    if targets and round(target, 9) not in targets:
+        ((target, _),) = targets.most_common(1)  # the playbook may have changed since
+    values = [(week, row["value"]) for week, row in sorted(totals.items())]
+    none: dict[date, dict[str, int]] = {week: dict.fromkeys(LIFECYCLE, 0) for week in totals}
+    until = max(complete) + WEEK if complete else min(totals, default=date.min)
+    return {row["week"]: row for row in growth_series(name, values, none, until, target).to_pylist()}
+
+
+def _prove_growth_row(total: Row | None, found: Row | None, wanted: Row | None, proof: Proof) -> None:
+    row = found or wanted
+    assert row is not None
+    what = f"growth of {row['use_case']} {row['week']}"
+    if found is None or wanted is None or total is None:
+        there = "no row in growth" if found is None else "a row in growth"
+        problem = (there, "a row in growth wherever the North Star is published, and nowhere else")
+    elif differing := [column for column in FROM_VALUES if not _same(column, found[column], wanted[column])]:
+        problem = (_listed(found, differing), f"{_listed(wanted, differing)}, from the published values")
+    elif found["certificate_id"] not in (None, total["certificate_id"]):
+        problem = (f"certificate {found['certificate_id']}", f"{total['certificate_id']}, as in north_star")
+    else:
+        proof.numbers["flash" if found["certificate_id"] is None else "proved"] += 1
+        return
+    proof.numbers["refuted"] += 1
+    proof.refute(f"extracts/current/growth.parquet: {what}", *problem, ANEW)
+
+
+def _same(column: str, found: float | None, wanted: float | None) -> bool:
+    if column in BY_TARGET and found is not None and wanted is not None:
+        return abs(found - wanted) <= 1e-9 * abs(wanted)  # the target of then is known from the goals, but for rounding
+    return found == wanted
+
+
+def prove_rendering(opened: Open, folder: Path, proof: Proof) -> None:
+    """Compare the whole extract with what would be published of the lake now, where nothing has changed since."""
+    before = _moment(opened)
+    if not is_published(opened):
+        proof.notes.append(
+            "Landed rows or definitions have changed since the extract was published: it was compared with its "
+            "certificates, and not with what would be published now."
+        )
+        return
+    states = {name: list(week_states(opened, name)) for name in opened.plans}
+    tables = gather_tables(opened, states)
+    findings: list[Finding] = []
+    for declared in EXTRACT:
+        file = f"extracts/current/{declared.name}.parquet"
+        wanted = tables[declared.name].select(declared.schema.names).cast(declared.schema)
+        found = pq.read_table(folder / f"{declared.name}.parquet")
+        for key, mine, anew in _differences(found, wanted, declared.key):
+            findings.append(Finding(f"{file}: {key}", mine, f"{anew}, made anew from the lake", ANEW))
+    if findings and _moment(opened) != before:
+        proof.notes.append("A run has changed the home meanwhile: the extract was not made anew from the lake.")
+        return
+    proof.refuted.extend(findings)
+    proof.publications["made anew from the lake"] += not findings
+
+
+def _moment(opened: Open) -> object:
+    ledger = opened.home.lake / "ledger.json"
+    return signature_of(ledger) if ledger.is_file() else None
+
+
+def _differences(found: pa.Table, wanted: pa.Table, key: Sequence[str]) -> list[tuple[str, str, str]]:
+    """Rows that differ: key, what is there, what would be."""
+    if found.equals(wanted.sort_by([(name, "ascending") for name in key])):
+        return []
+    sides = [{tuple(row[name] for name in key): row for row in side.to_pylist()} for side in (found, wanted)]
+    differing = []
+    for one in sorted(sides[0].keys() | sides[1].keys()):
+        mine, anew = (side.get(one) for side in sides)
+        columns = [name for name in found.column_names if mine is None or anew is None or mine[name] != anew[name]]
+        if mine != anew:
+            before, after = ("no row" if row is None else _listed(row, columns[:4]) for row in (mine, anew))
+            differing.append((" ".join(map(str, one)), before, after))
+    return differing
+
+
+def _key(row: Mapping[str, Any]) -> tuple[object, ...]:
+    return row["metric"], row["role"], row["slice"], row["slice_value"]
+
+
+def _named(row: Mapping[str, Any]) -> str:
+    cut = "" if row["slice"] == "all" else f", {row['slice']} = {row['slice_value']}"
+    return f"extracts/current/{row['table']}.parquet: {row['metric']} of {row['use_case']} {row['week']}{cut}"
+
+
+def _said(row: Mapping[str, Any]) -> str:
+    return _listed(row, NUMBERS)
+
+
+def _listed(row: Mapping[str, Any], columns: Iterable[str]) -> str:
+    return ", ".join(f"{column} {row[column]}" for column in columns)

@@ -1,0 +1,106 @@
+"""Making way for what is damaged to be built anew: refuted files are removed, and the next run finds them missing.
+
+What belongs here: what may be removed, what was made from it, which landing files are read again. What does not:
+building anything (a run does that), deciding what is refuted (`verification`).
+
+Records and certificates of earlier values cannot be made anew, so nothing of them is touched. A landed file goes only
+where the landing file that it came from is still there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+
+from nsm_pipeline.checksums import discard, read_journal, rewrite
+from nsm_pipeline.events.accounts import snapshot_of
+from nsm_pipeline.events.landing import ledger_file
+from nsm_pipeline.events.ledger import Ledger
+from nsm_pipeline.lake import json_text, write_text
+from nsm_pipeline.steps.opening import WEEKLY_TABLES, Open
+from nsm_pipeline.steps.proving_lake import BY_USE_CASE, BY_WEEK, LANDED
+
+ANEW = (0, 0, 0)
+"""Signature of a delivery that is to be read again: no file has it."""
+
+
+@dataclass
+class Repaired:
+    """Files that were removed, landing files that the next run reads again, and what only a backup can put right."""
+
+    removed: list[str] = field(default_factory=list)
+    landed_anew: list[str] = field(default_factory=list)
+    left: list[str] = field(default_factory=list)
+
+
+def repair(opened: Open, refuted: Collection[Path]) -> Repaired:
+    """Remove refuted files that a run builds anew, and what was made from them; drop unreadable lines of journals.
+    The next run publishes anew."""
+    done = Repaired()
+    home = opened.home
+    with home.lock("ingest"):
+        ledger = Ledger.load(ledger_file(home))
+        gone: set[Path] = set()
+        for path in sorted(refuted):
+            if _may_go(opened, ledger, path, done):
+                gone |= {path, *_made_from(opened, path)}
+            else:
+                done.left.append(path.relative_to(home.root).as_posix())
+        for path in sorted(gone):
+            if path.exists():
+                discard(path)
+                done.removed.append(path.relative_to(home.root).as_posix())
+            if path.parent == home.lake / "definitions" and (said := opened.wordings.in_force(path.stem)) is not None:
+                write_text(path, json_text(said))
+        if any(path.relative_to(home.lake).parts[0] in LANDED for path in gone):
+            ledger.settled = {}
+            ledger.save(ledger_file(home))
+    discard(home.lake / "publication.json")
+    for journal in home.lake.rglob(".checksums"):
+        if read_journal(journal.parent).damaged:
+            rewrite(journal.parent)
+    return done
+
+
+def _may_go(opened: Open, ledger: Ledger, path: Path, done: Repaired) -> bool:
+    """Whether a refuted file can be made anew; landing files that this takes are marked to be read again."""
+    if not path.is_relative_to(opened.home.lake):
+        return False
+    table, *key = path.relative_to(opened.home.lake).with_suffix("").parts
+    if table == "ledger":
+        return False
+    if table == "definitions":
+        return opened.wordings.in_force(key[-1]) is not None
+    if table not in LANDED or table in ("duplicates", "accounts"):
+        return True
+    sent = {name: one for name, one in ledger.deliveries.items() if key[-1] in (one.content, one.kept)}
+    there = {name: one for name, one in sent.items() if (opened.home.landing / name).is_file()}
+    for name, delivery in there.items():
+        delivery.signature = ANEW
+        done.landed_anew.append(name)
+    return bool(there) or not sent
+
+
+def _made_from(opened: Open, path: Path) -> Iterator[Path]:
+    """Files that may have been made from a refuted one while it was damaged already."""
+    lake = opened.lake
+    table, *key = path.relative_to(opened.home.lake).with_suffix("").parts
+    if table == "validations":
+        yield opened.home.lake / "verdicts" / f"{key[0]}.json"
+    elif table == "usage_events":
+        yield from (lake.file(one, *key) for one in ("event_quality", *WEEKLY_TABLES))
+    elif table in ("landed_events", "duplicates", "accounts"):
+        day = date.fromisoformat(key[0])
+        for week in opened.weeks:
+            snapshot = snapshot_of(opened.ledger, week)
+            reads = snapshot is not None and snapshot[0] == day if table == "accounts" else False
+            if reads or (table != "accounts" and day in opened.calendar.utc_weeks(week)):
+                yield from (lake.file(one, name, week) for one in BY_USE_CASE for name in opened.plans)
+                yield from (lake.file(one, week) for one in BY_WEEK)
+    elif table == "landed_accounts":
+        as_of = opened.ledger.contents[key[0]].as_of if key[0] in opened.ledger.contents else None
+        if as_of in opened.ledger.snapshots:
+            snapshot_file = lake.file("accounts", as_of, opened.ledger.snapshots[as_of])
+            yield from (snapshot_file, *_made_from(opened, snapshot_file))
