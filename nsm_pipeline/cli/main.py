@@ -194,6 +194,20 @@ def status(
 
 
 @app.command()
+def instrumentation(
+    home: HomeOption = None,
+    as_of: AsOfOption = None,
+    use_case: Annotated[list[str] | None, typer.Option(help="Only this use case; may be repeated.")] = None,
+    event: Annotated[list[str] | None, typer.Option(help="Only this canonical event; may be repeated.")] = None,
+    json: JsonOption = False,
+) -> None:
+    """How events are sent: sources, dual runs, what has changed by itself (with YAML to paste), how late rows come."""
+    from nsm_pipeline.cli.instrumentation import show_instrumentation
+
+    show_instrumentation(_home(home), _day(as_of), use_case or [], event or [], as_json=json)
+
+
+@app.command()
 def lint(
     home: HomeOption = None,
     as_of: AsOfOption = None,

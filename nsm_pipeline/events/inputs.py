@@ -20,6 +20,7 @@ from nsm_pipeline.events.accounts import STANDARD, snapshot_of
 from nsm_pipeline.events.duplicates import losers_file
 from nsm_pipeline.events.instrumentation import Mapping, mapping_in
 from nsm_pipeline.events.ledger import Ledger
+from nsm_pipeline.events.quality import QUALITY_VERSION
 from nsm_pipeline.lake import Document, Lake, digest
 from nsm_pipeline.playbook.loading import Playbook
 from nsm_pipeline.playbook.models import UseCase
@@ -151,7 +152,7 @@ class WeekInputs:
             name: {key: [p.one_of, p.minimum, p.maximum] for key, p in event.properties.items()}
             for name, event in use_case.events.items()
         }
-        return {"usage": self.fingerprint(use_case, week), "ranges": digest(ranges)}
+        return {"code": QUALITY_VERSION, "usage": self.fingerprint(use_case, week), "ranges": digest(ranges)}
 
     def quality_fingerprint(self, use_case: UseCase, week: date) -> str:
         key = ("quality", use_case.use_case, week)

@@ -20,7 +20,7 @@ from nsm_pipeline.events.accounts import snapshot_of
 from nsm_pipeline.events.evidence import write_evidence
 from nsm_pipeline.events.inputs import EVIDENCE, WeekInputs, by_week
 from nsm_pipeline.events.instrumentation import LANDED, Mapping
-from nsm_pipeline.events.quality import QUALITY, quality_rows, quality_sql
+from nsm_pipeline.events.quality import QUALITY, quality_rows, quality_sql, sample_sql
 from nsm_pipeline.lake import EVENTS_ROW_GROUP, EVENTS_WRITER, digest, replacing, stamps
 from nsm_pipeline.playbook.models import UseCase
 
@@ -187,13 +187,15 @@ class UsageStep(WeekInputs):
             SELECT * REPLACE (event::canonical AS event) FROM ({usage_sql})"""
         )
         counts = by_week(connection.execute(counts_sql).to_arrow_table())
+        sampled = by_week(connection.execute(sample_sql(use_case, counts)).to_arrow_table())
         copies = by_week(connection.execute(copies_sql).to_arrow_table()) if copies_sql else {}
         for week in weeks:
             wide = {str(row["event"]): row for row in counts.get(week, ())}
             rows = sum(int(str(row["rows"])) for row in wide.values())
             self._store(connection, use_case, week, apart=len(weeks) > 1 and rows > EVENTS_ROW_GROUP)
+            some = {str(row["event"]): row for row in sampled.get(week, ())}
             matched = {str(row["event"]): int(row["rows"]) for row in copies.get(week, ())}
-            table = pa.Table.from_pylist(quality_rows(use_case, wide, matched), QUALITY)
+            table = pa.Table.from_pylist(quality_rows(use_case, wide, some, matched), QUALITY)
             quality, said = self.quality_fingerprint(use_case, week), self.quality_made_from(use_case, week)
             self.lake.write(table, quality, "event_quality", name, week, made_from=said)
 

@@ -30,7 +30,8 @@ class SeenValues:
     """A property or attribute as sent. `present`: rows with a value; of these `empty` hold an empty text.
 
     `integers`, `numbers` (integers among them), `booleans`: values that lose nothing when they are read so. `different`
-    is exact where `values` lists them all, else about right. `smallest` leaves out −1, which `minus_ones` counts.
+    is exact where `values` lists them all, else about right. `smallest` and `middle`, about the median, leave out −1,
+    which `minus_ones` counts.
     """
 
     name: str
@@ -45,6 +46,7 @@ class SeenValues:
     smallest: float | None
     largest: float | None
     minus_ones: int
+    middle: float | None
     values: tuple[tuple[str, int], ...] = ()
 
 
@@ -89,6 +91,12 @@ def landed(lake: Lake, ledger: Ledger, engine: Engine, wanted: Sequence[str] = (
         file = str(lake.file("accounts", snapshot, ledger.snapshots[snapshot]))
         accounts, attributes = next(engine.map(_attributes, [file]))
     return Landed(seen, further, attributes, accounts, snapshot)
+
+
+def names_seen(files: list[str], engine: Engine, wanted: Sequence[str]) -> dict[str, SeenEvent]:
+    """Facts about some names as sent in some landed files, by name; those without a row there are left out."""
+    seen, _ = _events(files, engine, wanted) if files and wanted else ((), 0)
+    return {one.name: one for one in seen}
 
 
 def _events(files: list[str], engine: Engine, wanted: Sequence[str]) -> tuple[tuple[SeenEvent, ...], int]:
@@ -204,7 +212,8 @@ def _values(connection: duckdb.DuckDBPyConnection, values: str, given: dict[str,
                 CASE WHEN whole OR broken THEN try_cast(text AS DOUBLE) END AS number FROM values)
         SELECT key, count(*), count(*) FILTER (text = ''), count(*) FILTER (whole), count(*) FILTER (whole OR broken),
             count(*) FILTER (text IN ('true', 'false')), count(*) FILTER (quoted), count(*) FILTER (nested),
-            approx_count_distinct(text), min(number) FILTER (number <> -1), max(number), count(*) FILTER (number = -1)
+            approx_count_distinct(text), min(number) FILTER (number <> -1), max(number), count(*) FILTER (number = -1),
+            approx_quantile(number, 0.5) FILTER (number <> -1)
         FROM read GROUP BY key""",
         given,
     ).fetchall()

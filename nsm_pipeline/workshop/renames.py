@@ -22,7 +22,8 @@ def perhaps_same(events: Sequence[SeenEvent]) -> dict[str, tuple[str, ...]]:
     """Comments by name as sent, for pairs of which one begins about when the other ends."""
     found: dict[str, tuple[str, ...]] = {}
     for one, other in combinations(sorted(events, key=lambda event: event.bulk), 2):
-        reasons = [*_name(one.name, other.name), *_properties(one, other)]
+        reasons = ["similar names"] if alike_names(one.name, other.name) else []
+        reasons += _properties(one, other)
         if reasons and _succeed(one.bulk, other.bulk):
             found[one.name] = (*found.get(one.name, ()), _said(other, reasons, "begins"))
             found[other.name] = (*found.get(other.name, ()), _said(one, reasons, "ends"))
@@ -44,12 +45,12 @@ def _succeed(one: tuple[date, date], other: tuple[date, date]) -> bool:
     return one[1] < other[1] and shared <= OVERLAP * shorter
 
 
-def _name(one: str, other: str) -> list[str]:
+def alike_names(one: str, other: str) -> bool:
+    """Whether two names as sent read alike: by their letters, or by the words they share."""
     left, right = (canonical(name, "event") for name in (one, other))
     shared = set(left.split("_")) & set(right.split("_"))
     words = max(len(set(name.split("_"))) for name in (left, right))
-    alike = difflib.SequenceMatcher(None, left, right).ratio() >= ALIKE_NAMES or len(shared) / words >= ALIKE_NAMES
-    return ["similar names"] if alike else []
+    return difflib.SequenceMatcher(None, left, right).ratio() >= ALIKE_NAMES or len(shared) / words >= ALIKE_NAMES
 
 
 def _properties(one: SeenEvent, other: SeenEvent) -> list[str]:
