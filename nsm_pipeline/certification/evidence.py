@@ -6,7 +6,7 @@ What belongs here: turning weekly tables into evidence. What does not: threshold
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from statistics import median
 
@@ -17,6 +17,8 @@ from nsm_pipeline.lake import digest
 from nsm_pipeline.playbook.models import UseCase
 from nsm_pipeline.weeks import WEEK
 
+COPIES_FROM = 100
+"""Events from which on copies are judged."""
 VOLUME_OVER = 8
 VOLUME_AFTER = 4
 EXACT = 1e-9
@@ -33,6 +35,9 @@ METRIC_COLUMNS = (
 """Columns that a declared gate may name: of the tables `week` and `growth`, and of the three metric tables."""
 
 
+COPIES_COLUMNS = ["week", "event", "source", "rows_both", "preferred_rows_both", "bias", "share_unmatched"]
+
+
 @dataclass(frozen=True)
 class Evidence:
     """One use case's frames, each with a `week` column (ISO text).
@@ -40,21 +45,24 @@ class Evidence:
     `week`: one row per week: shares of rows, volume, the North Star twice, growth accounting, both sides of each
     identity. `metrics`: per week, role and metric, totals only. `slices`: per week, metric and slice of metrics that
     add up: total and sum over slices. `properties`: per week, event and property: shares missing and invalid.
+    `copies`: per week with a dual run, event and source beside the preferred one: how far their copies are apart.
     """
 
     week: pd.DataFrame
     metrics: pd.DataFrame
     slices: pd.DataFrame
     properties: pd.DataFrame
+    copies: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=COPIES_COLUMNS))
 
     def frame(self, name: str) -> pd.DataFrame:
-        frames = {"week": self.week, "slices": self.slices, "properties": self.properties, "growth": self.week}
+        frames = {"week": self.week, "growth": self.week, "slices": self.slices, "properties": self.properties}
+        frames["copies"] = self.copies
         return frames[name] if name in frames else self.metrics[self.metrics["role"] == name]
 
     def marks(self) -> dict[str, str]:
         """What the verdict on each week rests on, in short: equal where all the week's rows are."""
         rows: dict[str, list[int]] = {}
-        for frame in (self.week, self.metrics, self.slices, self.properties):
+        for frame in (self.week, self.metrics, self.slices, self.properties, self.copies):
             hashes = pd.util.hash_pandas_object(frame, index=False).to_list() if len(frame) else []
             for week, value in zip(frame["week"].to_list() if len(frame) else [], hashes, strict=True):
                 rows.setdefault(week, []).append(value)
@@ -70,6 +78,7 @@ def gather(
     from_accounts: Mapping[date, float | None] | None,
     adds_up: frozenset[str],
     untouched: Mapping[date, int],
+    copies: pa.Table,
 ) -> Evidence:
     """Evidence from a use case's tables over all weeks.
 
@@ -85,7 +94,9 @@ def gather(
     totals = frame[frame["slice"] == "all"].reset_index(drop=True)
     units = {name: metric.unit for name, metric in use_case.metrics.items()}
     totals["is_share"] = [units[name] == "share" for name in totals["metric"]]
-    return Evidence(pd.DataFrame(weeks), totals, _slices(frame, adds_up), _properties(use_case, quality))
+    return Evidence(
+        pd.DataFrame(weeks), totals, _slices(frame, adds_up), _properties(use_case, quality), _copies(copies)
+    )
 
 
 def _week_row(
@@ -170,6 +181,26 @@ def _properties(use_case: UseCase, quality: pa.Table) -> pd.DataFrame:
     ]
     columns = ["week", "event", "property", "required", "rows", "share_missing", "share_invalid"]
     return pd.DataFrame(rows, columns=columns)
+
+
+def _copies(copies: pa.Table) -> pd.DataFrame:
+    """`bias`: how many more or fewer events a source has than the preferred one, as a share of the latter's;
+    `share_unmatched`: of the fewer events, those that are not matched. Both of accounts that sent both, from
+    COPIES_FROM events on."""
+    rows = []
+    for row in copies.to_pylist():
+        mine, preferred = row["rows_both"], row["preferred_rows_both"]
+        judged = not row["preferred"] and min(mine, preferred) >= 1 and max(mine, preferred) >= COPIES_FROM
+        rows.append(
+            {
+                "week": row["week"].isoformat(), "event": row["event"], "source": row["source"], "rows_both": mine,
+                "preferred_rows_both": preferred,
+                "bias": abs(mine - preferred) / preferred if judged else None,
+                "share_unmatched": max(0.0, 1 - row["matched"] / min(mine, preferred)) if judged else None,
+            }
+        )  # fmt: skip
+    found = pd.DataFrame([row for row in rows if row["bias"] is not None], columns=COPIES_COLUMNS)
+    return found.reset_index(drop=True)
 
 
 def _slices(metrics: pd.DataFrame, adds_up: frozenset[str]) -> pd.DataFrame:

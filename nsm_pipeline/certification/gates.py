@@ -24,6 +24,7 @@ CHECKS = {
     "rows_reconcile": "Every row of every file is accepted, a duplicate or quarantined; every landed row is used once.",
     "deliveries_are_sound": "The week's shares of quarantined, duplicate, late and unmapped rows are within tolerance.",
     "volume_is_usual": "The week's events against the median of the 8 weeks before.",
+    "copies_agree": "The copies of a dual run, over the accounts that sent both: as many events, the same facts.",
     "properties_are_present": "Required properties are there, values are in the declared range.",
     "values_are_present": "The North Star has a value, counts are not negative, shares lie between 0 and 1.",
     "accounts_agree": "The North Star equals what account_weeks says; slices of additive measures add up.",
@@ -56,7 +57,7 @@ class Gate:
 def gates_of(use_case: UseCase, in_account_weeks: bool) -> tuple[Gate, ...]:
     """The built-in gates with the use case's tolerances, then its declared ones. `in_account_weeks`: whether the North
     Star can be had from account_weeks too; where it cannot, a gate on that could not fail."""
-    return (*_landing(use_case), *_values(use_case, in_account_weeks), *_declared(use_case))
+    return (*_landing(use_case), *_copies(use_case), *_values(use_case, in_account_weeks), *_declared(use_case))
 
 
 def _between(column: str, low: float | None, high: float | None) -> tuple[str, dict[str, Any]]:
@@ -91,6 +92,17 @@ def _landing(use_case: UseCase) -> list[Gate]:
             scope={"required": True},
         ),
         Gate("properties in range", present, "properties", *_between("share_invalid", 0, limit.invalid)),
+    ]
+
+
+def _copies(use_case: UseCase) -> list[Gate]:
+    """Gates on dual runs; none where no event says what makes two rows one fact, as there they could not fail."""
+    if not any(event.same for event in use_case.events.values()):
+        return []
+    agree, limit = "copies_agree", use_case.tolerances.copies_bias
+    return [
+        Gate("copies of a dual run agree", agree, "copies", *_between("bias", 0, limit)),
+        Gate("facts of a dual run match", agree, "copies", *_between("share_unmatched", 0, limit)),
     ]
 
 

@@ -17,6 +17,7 @@ import duckdb
 import pyarrow as pa
 
 from nsm_pipeline.events.accounts import STANDARD, snapshot_of
+from nsm_pipeline.events.copies import copies_fingerprint
 from nsm_pipeline.events.duplicates import losers_file
 from nsm_pipeline.events.instrumentation import Mapping, mapping_in
 from nsm_pipeline.events.ledger import Ledger
@@ -179,9 +180,22 @@ class WeekInputs:
         if name == EVIDENCE:
             return self.lake.fingerprint("week_evidence", week) != self.evidence_fingerprint(week)
         use_case = self.playbook.use_cases[name]
-        return self.lake.fingerprint("usage_events", name, week) != self.fingerprint(
-            use_case, week
-        ) or self.lake.fingerprint("event_quality", name, week) != self.quality_fingerprint(use_case, week)
+        return (
+            self.lake.fingerprint("usage_events", name, week) != self.fingerprint(use_case, week)
+            or self.lake.fingerprint("event_quality", name, week) != self.quality_fingerprint(use_case, week)
+            or (
+                self.has_copies(use_case, week)
+                and self.lake.fingerprint("source_copies", name, week) != self.copies_fingerprint(use_case, week)
+            )
+        )
+
+    def has_copies(self, use_case: UseCase, week: date) -> bool:
+        """Whether copies of a dual run can meet in a week: only then there is a file of `source_copies`."""
+        return bool(self.mapping(use_case, week).reconciled())
+
+    def copies_fingerprint(self, use_case: UseCase, week: date) -> str:
+        """Of a use case's copies in a week."""
+        return copies_fingerprint(self.fingerprint(use_case, week))
 
     def quarantined(self, week: date) -> int:
         """Rows set aside that count for a week: by their UTC week's Monday."""

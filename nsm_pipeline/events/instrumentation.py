@@ -113,6 +113,23 @@ class Mapping:
         events = [rows.select("week", event=ibis.literal(source.event)) for source, rows in pairs]
         return ibis.union(*events).group_by("week", "event").agg(rows=lambda t: t.count())
 
+    def with_keys(self, landed: ir.Table) -> ir.Table:
+        """Rows of events whose copies can meet, copies included: event, rank, account_id, user_id, fact (what tells
+        facts apart, as a list of texts; null where a row lacks some of it)."""
+        parts = []
+        for source, rows in zip(self.sources, self.matched(landed), strict=True):
+            if source.event in self.reconciled():
+                typed = self._rows_of(source, rows)
+                keys = [typed[key].cast("string") for key in self._keys(source.event)]
+                known = ibis.and_(*(key.notnull() for key in keys))
+                fact = ibis.ifelse(known, ibis.array(keys), None)
+                parts.append(typed.select("event", "rank", "account_id", "user_id", fact=fact))
+        return ibis.union(*parts)
+
+    def _keys(self, event: str) -> list[str]:
+        """Columns of `_rows_of` that tell an event's facts apart."""
+        return [key.replace("properties.", "p_") for key in self.use_case.events[event].same]
+
     def usage_events(self, landed: ir.Table, snapshot: ir.Table) -> ir.Table:
         """The week's canonical events, in the columns of `usage_columns`. One row per fact, source by source, and of a
         source in the order of the landed rows."""
@@ -171,7 +188,7 @@ class Mapping:
     def _reconcile(self, rows: ir.Table) -> ir.Table:
         """Drop a copy where a more preferred source sent the same fact; rows of one source never drop each other."""
         for name in self.reconciled():
-            keys = [key.replace("properties.", "p_") for key in self.use_case.events[name].same]
+            keys = self._keys(name)
             best = rows["rank"].min().over(group_by=["week", "event", *keys])
             known: ir.BooleanValue = ibis.literal(True)
             for key in keys:

@@ -4,7 +4,8 @@ What belongs here: building a week of events. What does not: what it is made fro
 (`instrumentation`), metrics.
 
 Tables, per week: `usage_events/<use case>/<week>` (see `usage_columns`), `event_quality/<use case>/<week>`
-(`quality`), `week_evidence/<week>` and `unmapped_events/<week>` (`evidence`).
+(`quality`), `week_evidence/<week>` and `unmapped_events/<week>` (`evidence`), and where copies of a dual run can meet
+`source_copies/<use case>/<week>` (`copies`).
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import ibis
 import pyarrow as pa
 
 from nsm_pipeline.events.accounts import snapshot_of
+from nsm_pipeline.events.copies import copies_rows, copies_sql
 from nsm_pipeline.events.evidence import write_evidence
 from nsm_pipeline.events.inputs import EVIDENCE, WeekInputs, by_week
 from nsm_pipeline.events.instrumentation import LANDED, Mapping
@@ -37,10 +39,13 @@ class UsageStep(WeekInputs):
     small week.
     """
 
-    def alike(self, week: date) -> tuple[object, ...]:
-        """What two weeks that are built together have in common."""
-        definitions = [self.definition(use_case, week) for use_case in self.playbook.use_cases.values()]
-        return (snapshot_of(self.ledger, week), *definitions)
+    def alike(self, week: date) -> tuple[object, ...] | None:
+        """What two weeks that are built together have in common; None for a week that is built alone: what the copies
+        of a dual run say is measured week by week."""
+        use_cases = self.playbook.use_cases.values()
+        if any(self.mapping(use_case, week).reconciled() for use_case in use_cases):
+            return None
+        return (snapshot_of(self.ledger, week), *(self.definition(use_case, week) for use_case in use_cases))
 
     def run(
         self,
@@ -178,7 +183,7 @@ class UsageStep(WeekInputs):
         name = use_case.use_case
         mapping = self.mapping(use_case, weeks[0])
         key = digest(name, self.definition(use_case, weeks[0]))
-        usage_sql, counts_sql, copies_sql = self.compiled(key, lambda: self._compile(mapping, use_case))
+        usage_sql, counts_sql, matched_sql, keys_sql = self.compiled(key, lambda: self._compile(mapping, use_case))
         # Events as numbers: every measure asks which event a row is. In queries and files they keep their names.
         connection.register("event_names", pa.table({"name": pa.array(list(use_case.events), pa.string())}))
         connection.execute("CREATE OR REPLACE TEMP TYPE canonical AS ENUM (SELECT name FROM event_names)")
@@ -188,7 +193,11 @@ class UsageStep(WeekInputs):
         )
         counts = by_week(connection.execute(counts_sql).to_arrow_table())
         sampled = by_week(connection.execute(sample_sql(use_case, counts)).to_arrow_table())
-        copies = by_week(connection.execute(copies_sql).to_arrow_table()) if copies_sql else {}
+        copies = by_week(connection.execute(matched_sql).to_arrow_table()) if matched_sql else {}
+        if keys_sql:  # a week in which copies can meet is built alone
+            (week,) = weeks
+            table = copies_rows(connection, keys_sql, mapping)
+            self.lake.write(table, self.copies_fingerprint(use_case, week), "source_copies", name, week)
         for week in weeks:
             wide = {str(row["event"]): row for row in counts.get(week, ())}
             rows = sum(int(str(row["rows"])) for row in wide.values())
@@ -217,12 +226,14 @@ class UsageStep(WeekInputs):
             )
         connection.execute("DROP TABLE IF EXISTS apart")
 
-    def _compile(self, mapping: Mapping, use_case: UseCase) -> tuple[str, str, str]:
+    def _compile(self, mapping: Mapping, use_case: UseCase) -> tuple[str, str, str, str]:
         landed = ibis.table(LANDED, name="landed")
         snapshot = ibis.table({"account_id": "string", "is_internal": "boolean"}, name="snapshot")
         usage = str(ibis.to_sql(mapping.usage_events(landed, snapshot), dialect="duckdb"))
-        copies = str(ibis.to_sql(mapping.copies(landed), dialect="duckdb")) if mapping.reconciled() else ""
-        return usage, quality_sql(use_case), copies
+        if not mapping.reconciled():
+            return usage, quality_sql(use_case), "", ""
+        matched = str(ibis.to_sql(mapping.copies(landed), dialect="duckdb"))
+        return usage, quality_sql(use_case), matched, copies_sql(mapping)
 
 
 def _columns(wanted: Sequence[str]) -> str:

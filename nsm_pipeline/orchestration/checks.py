@@ -18,7 +18,13 @@ from nsm_pipeline.orchestration.resources import HomeResource
 from nsm_pipeline.steps.opening import Open
 from nsm_pipeline.steps.series import GateOutcome, Verdicts, run_gates
 
-ON_ACCOUNT_WEEKS = ("deliveries_are_sound", "volume_is_usual", "properties_are_present", "growth_adds_up")
+ON_ACCOUNT_WEEKS = (
+    "deliveries_are_sound",
+    "volume_is_usual",
+    "copies_agree",
+    "properties_are_present",
+    "growth_adds_up",
+)
 ON_NORTH_STAR = ("values_are_present", "accounts_agree", "declared_gates")
 RECONCILE = "rows_reconcile"
 

@@ -171,6 +171,10 @@ class Tolerances(Model):
     """Share of events without a required property."""
     invalid: Share = Field(default=0.02, ge=0, le=1)
     """Share of values outside what a property accepts."""
+    copies_bias: Share = Field(default=0.05, ge=0)
+    """How far the copies of a dual run may be apart, as a share, over the accounts that sent both: in events, and in
+    facts that only one of them has. Less than the growth aimed at per week, so that no change of instrumentation
+    passes for growth; judged from 100 events on, as fewer lost ones than five would decide."""
     volume_low: Share = Field(default=0.5, ge=0)
     """The least share of the usual volume."""
     volume_high: Share = Field(default=3.0, gt=0)

@@ -26,7 +26,7 @@ from nsm_pipeline.steps.opening import Open
 from nsm_pipeline.steps.proof import BACKUP, REPAIR, Finding, Proof
 from nsm_pipeline.steps.proving_records import BrokenCertificate, read_certificate
 from nsm_pipeline.steps.publication import gather_tables, is_published
-from nsm_pipeline.steps.release import published_file
+from nsm_pipeline.steps.release import Release, published_file
 from nsm_pipeline.weeks import WEEK
 
 Row = dict[str, Any]
@@ -216,10 +216,11 @@ def prove_rendering(opened: Open, folder: Path, proof: Proof) -> None:
             "certificates, and not with what would be published now."
         )
         return
-    states = {name: list(week_states(opened, name)) for name in opened.plans}
-    tables = gather_tables(opened, states)
+    release = Release.of(opened)
+    states = {name: list(week_states(opened, name, release=release)) for name in opened.plans}
+    tables = gather_tables(opened, states, release)
     findings: list[Finding] = []
-    for declared in EXTRACT:
+    for declared in (one for one in EXTRACT if one.name in tables):
         file = f"extracts/current/{declared.name}.parquet"
         wanted = tables[declared.name].select(declared.schema.names).cast(declared.schema)
         found = pq.read_table(folder / f"{declared.name}.parquet")

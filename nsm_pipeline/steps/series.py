@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict
 
 from nsm_pipeline.certification.evidence import Evidence, gather
 from nsm_pipeline.certification.gates import GATES_VERSION, Gate, gates_of
+from nsm_pipeline.events.copies import COPIES, COPIES_VERSION
 from nsm_pipeline.events.evidence import EVIDENCE as WEEK_EVIDENCE
 from nsm_pipeline.events.quality import QUALITY
 from nsm_pipeline.gathered import gathered
@@ -140,7 +141,7 @@ def evidence_key(opened: Open, name: str, weeks: Sequence[date]) -> str:
     gates = [gate.key() for gate in _gates(opened, name)]
     growth = opened.growth_fingerprint(name)
     waiting = [[str(week), sorted(found)] for week in weeks if (found := opened.waiting(name, week))]
-    return digest(GATES_VERSION, tables, gates, growth, waiting, sorted(_unreconciled(opened).items()))
+    return digest(GATES_VERSION, COPIES_VERSION, tables, gates, growth, waiting, sorted(_unreconciled(opened).items()))
 
 
 def _gates(opened: Open, name: str) -> tuple[Gate, ...]:
@@ -220,7 +221,15 @@ def gather_evidence(opened: Open, name: str, weeks: Sequence[date]) -> Evidence:
         _values_from_accounts(opened, name, weeks),
         adds_up,
         _unreconciled(opened),
+        read_copies(opened, name, weeks),
     )
+
+
+def read_copies(opened: Open, name: str, weeks: Sequence[date]) -> pa.Table:
+    """What the sources of a dual run said, in those of some weeks in which copies could meet."""
+    use_case = opened.playbook.use_cases[name]
+    met = [week for week in weeks if opened.usage.has_copies(use_case, week)]
+    return read_weeks(opened, "source_copies", name, met, COPIES.append(pa.field("week", pa.date32())))
 
 
 def without(rows: pa.Table, metrics: Mapping[date, Collection[str]]) -> pa.Table:

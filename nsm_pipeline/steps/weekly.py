@@ -46,7 +46,7 @@ class WeekToDo:
     week: date
     build: frozenset[str]
     tables: Mapping[str, tuple[str, ...]]
-    alike: tuple[object, ...]
+    alike: tuple[object, ...] | None
     rows: int
     later: Mapping[str, Sequence[Role]] = field(default_factory=dict)
 
@@ -116,7 +116,8 @@ def batches(weeks: Iterable[WeekToDo]) -> Iterator[list[WeekToDo]]:
     batch: list[WeekToDo] = []
     for week in weeks:
         if batch and not (
-            week.kind == batch[-1].kind
+            week.alike is not None
+            and week.kind == batch[-1].kind
             and week.week == batch[-1].week + WEEK
             and sum(one.rows for one in batch) + week.rows <= ROWS_AT_ONCE
         ):
