@@ -107,7 +107,7 @@ def test_it_opens_as_warm_as_the_home(home: Home, monkeypatch: pytest.MonkeyPatc
 
     whole_run(home)  # a copy is made of other files than those that its original remembers
     lake.forget(home.root)  # as in a new process
-    monkeypatch.setattr(lake, "_stored_fingerprint", refuse)  # reads a footer
+    monkeypatch.setattr(lake, "stored_fingerprint", refuse)  # reads a footer
     monkeypatch.setattr(gathered, "_save", refuse)  # keeps what had to be read anew
     with overlay(home) as scratch:
         it = Open.of(scratch, open_playbook(scratch))

@@ -16,7 +16,7 @@ from landing_zone import Zone, event
 from nsm_pipeline.events import usage
 from nsm_pipeline.events.landing import ingest
 from nsm_pipeline.home import Home
-from nsm_pipeline.lake import FINGERPRINT, _stored_fingerprint
+from nsm_pipeline.lake import FINGERPRINT, stored_fingerprint
 from nsm_pipeline.steps import weekly
 from nsm_pipeline.steps.opening import WEEKLY_TABLES, Open, open_playbook
 from nsm_pipeline.steps.weekly import WeekToDo, batches, run_weeks
@@ -150,4 +150,4 @@ def test_what_may_be_built_together() -> None:
 def test_the_fingerprint_in_the_footer_is_the_one_in_the_schema(together: Open) -> None:
     files = [file for table in MADE for file in together.lake.files(table)]
     for file in files[:: len(files) // 40]:
-        assert _stored_fingerprint(file) == pq.read_metadata(file).metadata[FINGERPRINT].decode()
+        assert stored_fingerprint(file) == pq.read_metadata(file).metadata[FINGERPRINT].decode()
