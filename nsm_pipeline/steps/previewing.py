@@ -121,8 +121,8 @@ def make_preview(home: Home, as_of: date | None, playbook: Path | None, on_week:
         states = run_certificates(opened)
         release = Release.of(opened)
         shown: Tables = release.shown.tables if release.shown is not None else {}
-        _, after = to_be_shown(opened, Unheld.of(opened))
-        return _compared(plan, opened, shown, conform(after), states)
+        _, tables = to_be_shown(opened, Unheld.of(opened))
+        return _compared(plan, opened, shown, conform(tables), states)
 
 
 def _build(opened: Open, on_week: OnWeek) -> None:
@@ -147,10 +147,16 @@ def _compared(plan: Plan, opened: Open, before: Tables, after: Tables, states: S
         states=tuple(_state_flips(shown, states)),
         targets=tuple(_target_flips(values)),
         colours=tuple(flip for name in use_cases for flip in _colour_flips(use_cases[name], values)),
-        restated=tuple(sorted({(one.change.use_case, one.change.week) for one in values if one.kind == "restatement"})),
+        restated=tuple(sorted(_restated(values))),
         new_weeks=len({state.week for state in states} - {week for _, week in shown}),
         gone=tuple(sorted({name for name, _ in shown} - set(use_cases))),
     )
+
+
+def _restated(values: Sequence[Value]) -> set[tuple[str, date]]:
+    """Weeks that need a reason. Growth follows the values it is made from, and needs none of its own."""
+    found = (one.change for one in values if one.kind == "restatement" and one.change.table != "growth")
+    return {(one.use_case, one.week) for one in found}
 
 
 def _states_shown(before: Tables) -> dict[tuple[str, date], str]:

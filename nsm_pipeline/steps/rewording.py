@@ -120,7 +120,7 @@ def _dates(declared: Mapping[str, str | None]) -> str:
 def _spelled(name: str, mapping: Mapping[str, Any] | None) -> str:
     if mapping is None:
         return name
-    factor = [f" {key.replace('_', ' ')} {mapping[key]:g}" for key in ("divide_by", "multiply_by") if key in mapping]
+    factor = [f" {sign} {mapping[key]:g}" for key, sign in (("divide_by", "÷"), ("multiply_by", "×")) if key in mapping]
     return f"{mapping['from']}{''.join(factor)}"
 
 
