@@ -24,9 +24,11 @@ from nsm_pipeline.publishing.record import CONFIRMED, FACTS, PENDING, Kept, Publ
 from nsm_pipeline.publishing.rendering import MEASURED, Rendered, descriptor_text, sha256
 
 WHOLE_EVERY = 32
-# Small files: no statistics, since nobody looks for one row, and no second copy of the schema.
+# Small files: no dictionaries and no statistics, since nobody looks for one row, and no second copy of the schema.
 WRITER = {
     "compression": "zstd",
+    "compression_level": 9,
+    "use_dictionary": False,
     "version": "2.6",
     "write_statistics": False,
     "store_schema": False,
