@@ -6,7 +6,7 @@ What belongs here: the views and what a query may do. What does not: printing re
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, fields
 
@@ -47,12 +47,29 @@ USAGE = pa.schema(
 # A use case's file of a week does not repeat what its path says.
 OF_PATH = """parse_filename(filename, true)::DATE AS week, parse_path(filename)[-2] AS use_case,
     * EXCLUDE (filename, file_row_number)"""
+View = Callable[[Open, duckdb.DuckDBPyConnection, str], object]
 LEDGER_TYPES = {"str": pa.string(), "int": pa.int64(), "date": pa.date32()}
 
 
 def run_query(opened: Open, sql: str) -> pa.Table:
     """Result of one SELECT over the catalogue. Raises UserError for anything else, and for what DuckDB refuses."""
-    with _catalogue(opened, sql) as connection:
+    return _run(opened, sql, VIEWS)
+
+
+def run_query_as_published(opened: Open, sql: str, tables: Mapping[str, pa.Table]) -> pa.Table:
+    """Result of one SELECT over the tables of one publication, under the names of the extract's views and of those
+    that hold the same as it is now. Raises UserError as `run_query` does, and for views of what is not kept by date."""
+
+    def register(table: pa.Table) -> View:
+        return lambda _, connection, name: connection.register(name, table)
+
+    views = {f"extract_{name}": register(table) for name, table in tables.items()}
+    views |= {name: register(table) for name, table in tables.items() if name in VIEWS}
+    return _run(opened, sql, views)
+
+
+def _run(opened: Open, sql: str, views: Mapping[str, View]) -> pa.Table:
+    with _catalogue(opened, sql, views) as connection:
         try:
             statements = connection.extract_statements(sql)
             if len(statements) != 1 or statements[0].type not in (
@@ -63,8 +80,13 @@ def run_query(opened: Open, sql: str) -> pa.Table:
             return connection.execute(statements[0]).to_arrow_table()
         except duckdb.CatalogException as error:
             found = re.search(r"Table with name (\S+) does not exist", str(error))
+            if found and found[1].lower() in VIEWS.keys() - views.keys():
+                raise UserError(
+                    f"nsm query: found the table '{found[1]}', which is not kept as it was on a date; only what was "
+                    f"published is. Accepted: {', '.join(sorted(views))}."
+                ) from None
             if found:
-                raise UserError(f"nsm query: found the table '{found[1]}'; {nearest(found[1], VIEWS)}") from None
+                raise UserError(f"nsm query: found the table '{found[1]}'; {nearest(found[1], views)}") from None
             raise UserError(f"nsm query: {_first_line(error)}") from None
         except duckdb.Error as error:
             raise UserError(f"nsm query: {_first_line(error)}") from None
@@ -75,12 +97,12 @@ def _first_line(error: duckdb.Error) -> str:
 
 
 @contextmanager
-def _catalogue(opened: Open, sql: str) -> Iterator[duckdb.DuckDBPyConnection]:
+def _catalogue(opened: Open, sql: str, views: Mapping[str, View]) -> Iterator[duckdb.DuckDBPyConnection]:
     """A connection with the views that the query names; it can read the home and nothing else."""
     with opened.engine.connect() as connection:
         connection.execute("SET TimeZone = 'UTC'")
         mentioned = sql.lower()
-        for name, build in VIEWS.items():
+        for name, build in views.items():
             if name in mentioned:
                 build(opened, connection, name)
         folders = [f"{opened.home.lake}/", f"{opened.home.extracts}/"]
@@ -166,9 +188,7 @@ def _accounts(opened: Open, connection: duckdb.DuckDBPyConnection, name: str) ->
     )
 
 
-def _per_use_case(
-    table: str, empty: pa.Schema, select: str = "*"
-) -> Callable[[Open, duckdb.DuckDBPyConnection, str], None]:
+def _per_use_case(table: str, empty: pa.Schema, select: str = "*") -> View:
     def build(opened: Open, connection: duckdb.DuckDBPyConnection, name: str) -> None:
         files = [
             str(file)
@@ -181,7 +201,7 @@ def _per_use_case(
     return build
 
 
-def _per_week(table: str, empty: pa.Schema) -> Callable[[Open, duckdb.DuckDBPyConnection, str], None]:
+def _per_week(table: str, empty: pa.Schema) -> View:
     def build(opened: Open, connection: duckdb.DuckDBPyConnection, name: str) -> None:
         found = [str(file) for week in opened.weeks if (file := opened.lake.file(table, week)).is_file()]
         _files_view(connection, name, found, empty)
@@ -205,7 +225,7 @@ def _extract(opened: Open, connection: duckdb.DuckDBPyConnection, name: str) -> 
     _files_view(connection, name, [str(file)] if file.is_file() else [], table.schema)
 
 
-VIEWS: dict[str, Callable[[Open, duckdb.DuckDBPyConnection, str], None]] = {
+VIEWS: dict[str, View] = {
     "landed_events": _landed,
     "quarantined_events": _quarantined,
     "file_ledger": _ledger,

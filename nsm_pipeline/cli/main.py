@@ -55,6 +55,12 @@ HomeOption = Annotated[
     Path | None, typer.Option("--home", help="The home's directory; without it NSM_HOME.", show_default="data/")
 ]
 AsOfOption = Annotated[str | None, typer.Option("--as-of", help="A day that stands for today, YYYY-MM-DD.")]
+AsPublishedOption = Annotated[
+    str | None,
+    typer.Option(
+        "--as-published", help="As it was published at the end of a day, YYYY-MM-DD, or at an instant with its zone."
+    ),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for a script.")]
 
 
@@ -255,12 +261,41 @@ def query(
     sql: Annotated[str, typer.Argument(help="One SELECT statement.")],
     home: HomeOption = None,
     as_of: AsOfOption = None,
+    as_published: AsPublishedOption = None,
     format: Annotated[str, typer.Option("--format", help="table, csv or json.")] = "table",
 ) -> None:
     """Read-only SQL over the home: landed_events, usage_events, north_star, growth, extract_north_star, …"""
     from nsm_pipeline.cli.querying import print_query
 
-    print_query(_home(home), _day(as_of), sql, format)
+    print_query(_home(home), _day(as_of), sql, format, as_published)
+
+
+@app.command()
+def extract(
+    out: Annotated[Path, typer.Option("--out", help="The folder to write.")],
+    as_published: AsPublishedOption = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace an extract that is there.")] = False,
+    home: HomeOption = None,
+) -> None:
+    """Write the extract to a folder: what readers see now, or byte for byte what they saw on a date."""
+    from nsm_pipeline.cli.extracting import write_to
+
+    write_to(_home(home), out, as_published, force=force)
+
+
+@app.command()
+def history(
+    metric: Annotated[str, typer.Option(help="A metric by name, or a column of growth.")],
+    week: Annotated[str, typer.Option(help="First day of the week, YYYY-MM-DD.")],
+    use_case: Annotated[str | None, typer.Option(help="Needed where several use cases have the metric.")] = None,
+    slice: Annotated[str | None, typer.Option("--slice", help="Such as plan=free.", show_default="the total")] = None,
+    home: HomeOption = None,
+    json: JsonOption = False,
+) -> None:
+    """A number's life: every publication in which its value, state, stage or certificate changed, and why."""
+    from nsm_pipeline.cli.telling import Asked, tell
+
+    tell(_home(home), Asked(metric, week, use_case, slice), as_json=json)
 
 
 @app.command()

@@ -13,9 +13,11 @@ from datetime import date
 from rich.console import Console
 from rich.table import Table
 
-from nsm_pipeline.catalogue import run_query
+from nsm_pipeline.catalogue import run_query, run_query_as_published
 from nsm_pipeline.errors import UserError, nearest
 from nsm_pipeline.home import Home
+from nsm_pipeline.publishing.record import Record, instant_text
+from nsm_pipeline.steps.as_published import publication_of
 from nsm_pipeline.steps.opening import Open, open_playbook
 
 FORMATS = ("table", "csv", "json")
@@ -23,11 +25,18 @@ SHOWN = 200
 WIDEST = 60
 
 
-def print_query(home: Home, as_of: date | None, sql: str, format: str) -> None:
-    """Run a query and print it. A table stops after 200 rows and says so; CSV and JSON hold all."""
+def print_query(home: Home, as_of: date | None, sql: str, format: str, as_published: str | None) -> None:
+    """Run a query, over the home as it is or over what was published on a date, and print it. A table stops after 200
+    rows and says so; CSV and JSON hold all."""
     if format not in FORMATS:
         raise UserError(f"--format: found '{format}'; {nearest(format, FORMATS)}")
-    result = run_query(Open.of(home, open_playbook(home, as_of)), sql)
+    opened = Open.of(home, open_playbook(home, as_of))
+    if as_published is None:
+        result = run_query(opened, sql)
+    else:
+        publication = publication_of(home, opened.calendar, as_published)
+        result = run_query_as_published(opened, sql, Record.of(home).tables(publication.version))
+        print(f"As published on {instant_text(publication.at)}, version {publication.version}.", file=sys.stderr)
     if format == "csv":
         writer = csv.writer(sys.stdout, lineterminator="\n")
         writer.writerow(result.column_names)

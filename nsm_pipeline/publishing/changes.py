@@ -83,15 +83,15 @@ def _of_table(
 ) -> Iterator[dict[str, Any]]:
     before = after.schema.empty_table() if before is None else before
     if name != "growth":
-        yield from _of_column(name, _cells(before, "value"), _cells(after, "value"), stages)
+        yield from _of_column(name, cells(before, "value"), cells(after, "value"), stages)
         return
     for column in GROWTH_NUMBERS:
-        for one in _of_column(name, _cells(before, column), _cells(after, column), stages):
+        for one in _of_column(name, cells(before, column), cells(after, column), stages):
             if (one["old"], one["new"]) != (None, None):
                 yield one
 
 
-def _cells(table: pa.Table, column: str) -> pa.Table:
+def cells(table: pa.Table, column: str) -> pa.Table:
     """One number column of a metric table or of growth, in the shape of a metric's rows."""
     count = table.num_rows
 
