@@ -154,8 +154,12 @@ def test_the_first_publication_and_the_ledger_say_every_number_after(history: li
         (2.0, 3.1, 100.0, True),
         (500.0, 504.0, 100.0, False),  # or of itself
         (2.0, 3.0, None, True),
-        (None, 1.0, 100.0, True),
-        (0.0, None, 100.0, True),
+        (None, 1.0, 100.0, False),  # a slice that comes or goes counts from or to 0
+        (None, 1.1, 100.0, True),
+        (0.9, None, 100.0, False),
+        (1.1, None, 100.0, True),
+        (None, 0.0, None, True),  # a total always is
+        (0.0, None, None, True),
         (None, None, 100.0, False),
     ],
 )
@@ -165,16 +169,21 @@ def test_tolerance(old: float | None, new: float | None, total: float | None, is
 
 def test_kinds_follow_what_was_shown() -> None:
     assert kinds_of(published(row(1, state="flash", stage="flash")), published(row(2))) == ["flash"]
-    assert kinds_of(published(row(1, stage="settling")), published(row(2))) == ["settling"]
+    assert kinds_of(published(row(1, stage="settling")), published(row(2, stage="settling"))) == ["settling"]
+    assert kinds_of(published(row(1, stage="settling")), published(row(2))) == ["restatement"]  # it is final by now
+    assert kinds_of(published(row(1, state="flash", stage="flash")), published(row(2, stage="settling"))) == ["flash"]
     assert kinds_of(published(row(100)), published(row(101))) == ["within_tolerance"]
     assert kinds_of(published(row(100)), published(row(102))) == ["restatement"]
     assert kinds_of(published(row(100)), published(row(None))) == ["restatement"]
     other = row(5, metric="teams", stage="settling")
     assert kinds_of(published(row(100)), published(row(100), other)) == ["added"]
-    assert kinds_of(published(row(100), other), published(row(100))) == ["settling"]
-    late = row(1, slice="plan", slice_value="free")  # no row before: the stage is its week's
-    assert kinds_of(published(row(100, stage="settling")), published(row(100, stage="final"), late)) == ["settling"]
+    assert kinds_of(published(row(100), other), published(row(100))) == ["restatement"]  # its week is final
+    settling = row(100, stage="settling")
+    assert kinds_of(published(settling, other), published(settling)) == ["settling"]
+    late = row(2, slice="plan", slice_value="free")
+    assert kinds_of(published(settling), published(settling, {**late, "stage": "settling"})) == ["settling"]
     assert kinds_of(published(row(100)), published(row(100), late)) == ["restatement"]
+    assert kinds_of(published(row(100)), published(row(100), {**late, "value": 1})) == ["within_tolerance"]
 
 
 def test_small_changes_cannot_add_up_unseen() -> None:
@@ -186,7 +195,7 @@ def test_small_changes_cannot_add_up_unseen() -> None:
 
 def test_a_value_that_settled_is_measured_from_where_it_became_final() -> None:
     steps = [published(row(value, stage=stage)) for value, stage in
-             ((90.0, "settling"), (100.0, "final"), (100.9, "final"), (101.1, "final"))]  # fmt: skip
+             ((90.0, "settling"), (100.0, "settling"), (100.9, "final"), (101.1, "final"))]  # fmt: skip
     assert kinds_of(*steps) == ["settling", "within_tolerance", "restatement"]
 
 
@@ -251,12 +260,13 @@ def test_what_a_release_would_restate() -> None:
 
 
 def test_a_reason_is_kept_for_final_values_alone() -> None:
-    before = published(row(100, metric="a", stage="settling"), row(100, metric="b"))
-    after = published(row(200, metric="a"), row(200, metric="b"))
+    next_week = MONDAY + WEEK
+    before = published(row(100), row(100, next_week, stage="settling"))
+    after = published(row(200), row(200, next_week, stage="settling"))
     ledger = continued(before, after, 2, NOW, lambda *_: Why("rows", "wrong unit", "Ada"), 0.01).to_pylist()
     assert [(one["kind"], one["cause"], one["reason"], one["by"]) for one in ledger] == [
-        ("settling", "rows", "", ""),
         ("restatement", "rows", "wrong unit", "Ada"),
+        ("settling", "rows", "", ""),
     ]
 
 
