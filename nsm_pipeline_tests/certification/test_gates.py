@@ -77,6 +77,7 @@ def frames(table: str = "", changed: dict[str, Any] | None = None) -> Evidence:
         "event": "order_placed", "property": "amount", "required": True, "rows": 90, "share_missing": 0.0,
         "share_invalid": 0.0,
     }  # fmt: skip
+    copies = {"event": "order_placed", "source": "order_done", "bias": 0.0, "share_unmatched": 0.0}
     metrics = [
         metric_row(week, role, **of(week, role))
         for week in WEEKS
@@ -87,6 +88,7 @@ def frames(table: str = "", changed: dict[str, Any] | None = None) -> Evidence:
         pd.DataFrame(metrics),
         pd.DataFrame([{"week": week, **slices, **of(week, "slices")} for week in WEEKS]),
         pd.DataFrame([{"week": week, **properties, **of(week, "properties")} for week in WEEKS]),
+        pd.DataFrame([{"week": week, **copies, **of(week, "copies")} for week in WEEKS]),
     )
 
 
@@ -98,6 +100,8 @@ FAULTS: list[tuple[str, str, dict[str, Any]]] = [
     ("share duplicate", "week", {"share_duplicate": 0.11}),
     ("share late", "week", {"share_late": 0.51}),
     ("share unmapped", "week", {"share_unmapped": 0.06}),
+    ("copies of a dual run agree", "copies", {"bias": 0.051}),
+    ("facts of a dual run match", "copies", {"share_unmatched": 0.051}),
     ("volume against the trailing median", "week", {"volume_ratio": 0.49}),
     ("volume against the trailing median", "week", {"volume_ratio": 3.01}),
     ("required properties present", "properties", {"share_missing": 0.03}),

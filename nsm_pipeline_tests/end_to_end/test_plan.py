@@ -183,8 +183,7 @@ OTHERS = "events of other weeks"
 Groups = dict[str, list[tuple[int, int, Any, dict[str, str]]]]
 CASES: list[tuple[Callable[[Zone], None], Groups]] = [
     (nothing, {}),
-    (late, {"desk": [(3, 1, ALL, {"late_rows": LATE})],
-            "shop": [(3, 1, ALL, {"late_rows": LATE}), (4, 3, WIDE, {"events_of_other_weeks": OTHERS})]}),
+    (late, {"shop": [(3, 1, ALL, {"late_rows": LATE}), (4, 3, WIDE, {"events_of_other_weeks": OTHERS})]}),
     (again, {"desk": [(4, 1, ALL, {"redelivered_file": AGAIN})],
              "shop": [(4, 1, ALL, {"redelivered_file": AGAIN}), (5, 3, WIDE, {"events_of_other_weeks": OTHERS})]}),
     (filtered, {"shop": [(0, 12, ["inputs"], {"definition": FILTERED})]}),
@@ -285,6 +284,14 @@ def test_rows_per_file_and_week(home: Zone) -> None:
     assert "truncated" in landed["usage_events/torn.jsonl.gz"]["problem"]
     weeks = plan["use_cases"]["desk"]["weeks"]
     kinds = {week: [(why["kind"], why["rows"]) for why in one["reasons"]] for week, one in weeks.items()}
+    assert kinds == {str(WEEKS[4]): [("redelivered_file", 24)]}  # the other files hold nothing that its sources name
+    weeks = plan["use_cases"]["shop"]["weeks"]
+    landing = ("late_rows", "redelivered_file", "new_landed_files")
+    kinds = {
+        week: found
+        for week, one in weeks.items()
+        if (found := [(why["kind"], why["rows"]) for why in one["reasons"] if why["kind"] in landing])
+    }
     assert kinds == {
         str(WEEKS[3]): [("late_rows", 1)],
         str(WEEKS[4]): [("redelivered_file", 24)],

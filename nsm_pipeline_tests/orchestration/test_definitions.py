@@ -26,7 +26,9 @@ from nsm_pipeline.weeks import Calendar
 
 USE_CASES = ("ci", "compliance", "security")
 WEEKLY = ("account_weeks", "north_star", "inputs", "counter_metrics")
-ON_ACCOUNT_WEEKS = {"deliveries_are_sound", "volume_is_usual", "properties_are_present", "copies_agree", "growth_adds_up"}
+ON_ACCOUNT_WEEKS = {
+    "deliveries_are_sound", "volume_is_usual", "properties_are_present", "copies_agree", "growth_adds_up",
+}  # fmt: skip
 ON_NORTH_STAR = {"values_are_present", "accounts_agree", "declared_gates"}
 FROZEN = "company: Test\nas_of: 2026-03-18\n"
 

@@ -39,9 +39,13 @@ def rows_of(number: int) -> list[Row]:
     return [event(f"o-{number}-{place}", f"{WEEKS[number]}T10:00:00Z", f"a{place}") for place in range(4)]
 
 
+# No week is final: what is rebuilt is looked at here, not what may be published.
+SETTINGS = "company: Test\nas_of: 2026-04-08\ncertification: {settling_days: 3650}\n"
+
+
 @pytest.fixture(scope="module")
 def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    zone = Zone(tmp_path_factory.mktemp("base") / "home", SHOP, "company: Test\nas_of: 2026-04-08\n")
+    zone = Zone(tmp_path_factory.mktemp("base") / "home", SHOP, SETTINGS)
     zone.playbook  # noqa: B018 (writes it)
     for number in range(6):
         zone.put(f"week-{number}.jsonl", rows_of(number))
