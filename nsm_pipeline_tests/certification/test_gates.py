@@ -30,7 +30,8 @@ owner: {name: Shop group}
 events:
   order_placed:
     properties: {amount: {type: number, required: true}}
-    sources: [{name: order.placed}]
+    sources: [{name: order_done}, {name: order.placed, preferred: true}]
+    same: [account_id, properties.amount]
 metrics:
   ordering_accounts: {count_distinct: account, of: order_placed}
   gift_share: {unit: share, ratio: {numerator: {count: order_placed}, denominator: {count: order_placed}}}
