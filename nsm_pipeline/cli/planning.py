@@ -61,6 +61,8 @@ def print_plan(plan: Plan) -> None:
         console.print(Text("◔ ", "yellow") + Text(line))
     if not plan.is_empty:
         console.print(f"[bold]In all[/] {in_all(plan)}", highlight=False)
+    for line in release_lines(plan):
+        console.print(Text(line))
 
 
 def _print_use_case(plan: Plan, name: str) -> None:
@@ -139,6 +141,20 @@ def in_all(plan: Plan) -> str:
     return "; ".join(parts) + ". Nothing else is rebuilt by `nsm run`."
 
 
+def release_lines(plan: Plan) -> Iterator[str]:
+    """What becomes of what is published, in sentences."""
+    stale = {(one.use_case, one.week): one for one in plan.stale if one.is_published}
+    final = sum(one.stage == "final" for one in stale.values())
+    if stale:
+        weeks = f"{counted(len(stale), 'published week')} of a use case"
+        yield f"{weeks} can no longer vouch for what is shown: it stays, as superseded_pending, until new values pass."
+    if final:
+        beyond = f"{100 * plan.rules.tolerance:.4g}%"
+        yield f"Final among them: {final}; a value that changes beyond {beyond} is held until `nsm run --restate`."
+    if plan.rules.approval == "required" and plan.stale:
+        yield "Nothing of it is shown before `nsm approve`."
+
+
 def _waiting(plan: Plan) -> Iterator[str]:
     for name, weeks in plan.waiting.items():
         for week, metrics in weeks.items():
@@ -166,6 +182,7 @@ def document(plan: Plan) -> dict[str, Any]:
         "use_cases": {name: _use_case(plan, name) for name in plan.use_cases},
         "files": sorted(plan.files),
         "publishes": plan.publishes,
+        "release": list(release_lines(plan)),
     }
 
 
@@ -173,7 +190,12 @@ def _use_case(plan: Plan, name: str) -> dict[str, Any]:
     return {
         "groups": [_group(group) for group in plan.groups if group.use_case == name],
         "weeks": {
-            str(one.week): {"tables": list(one.tables), "reasons": list(map(_reason, one.reasons))}
+            str(one.week): {
+                "tables": list(one.tables),
+                "reasons": list(map(_reason, one.reasons)),
+                "stage": one.stage,
+                "published": one.is_published,
+            }
             for one in plan.stale
             if one.use_case == name
         },

@@ -96,7 +96,9 @@ def next_steps(preview: Preview) -> list[str]:
     if preview.restated:
         weeks = Counter(name for name, _ in preview.restated)
         final = ", ".join(f"{counted(count, 'final week')} of {name}" for name, count in sorted(weeks.items()))
-        steps.append(f'nsm run --restate --reason "…"   ({final} would change beyond {plan.rules.tolerance:.2%})')
+        steps.append(
+            f'nsm run --restate --reason "…"   ({final} would change beyond {100 * plan.rules.tolerance:.4g}%)'
+        )
     else:
         steps.append("nsm run")
     if plan.rules.approval == "required":

@@ -195,10 +195,19 @@ def _reasons(opened: Open, name: str, week: date, tables: Sequence[str], about: 
         elif (name, week) in opened.anew and stored == opened.made_from(table, name, week):
             found.append(Reason("backfill", "somebody has asked for it to be built anew"))
         elif table == "usage_events" and stored == opened.made_from(table, name, week):
-            found.append(Reason("definition", "what properties of its events accept has changed"))
+            found.append(_of_quality(opened, name, week))
         else:
             found += reasons(table, stored, opened.made_from(table, name, week), about)
     return merged(found)
+
+
+def _of_quality(opened: Open, name: str, week: date) -> Reason:
+    """Why usage events are built anew that would be the same: for the table beside them."""
+    expected = opened.usage.quality_made_from(opened.playbook.use_cases[name], week)
+    stored = opened.lake.made_from("event_quality", name, week)
+    if stored is not None and stored["ranges"] != expected["ranges"]:
+        return Reason("definition", "what properties of its events accept has changed")
+    return Reason("unfinished", "its event_quality is missing, or was built in another way")
 
 
 def _is_shifted(opened: Open, name: str) -> bool:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Literal, TypeVar
 
-from nsm_pipeline.events.ledger import Ledger
+from nsm_pipeline.events.ledger import Content, Ledger
 from nsm_pipeline.lake import Document
 from nsm_pipeline.steps import rewording
 from nsm_pipeline.weeks import span, utc_week
@@ -80,13 +80,14 @@ def _usage(old: Document, new: Document, about: About) -> Iterator[Reason]:
         yield _code("usage events", old, new)
     if old["bounds"] != new["bounds"]:
         yield _calendar()
-    if old["mapping"] != new["mapping"]:
-        for text in rewording.of_mapping(about.definition_of(old["mapping"]), about.definition_of(new["mapping"])):
-            yield Reason("source", text)
+    before, after = (about.definition_of(one["mapping"]) for one in (old, new))
+    if remapped := old["mapping"] != new["mapping"]:
+        yield from (Reason("source", text) for text in rewording.of_mapping(before, after))
     days = _utc_weeks(old["bounds"]) & _utc_weeks(new["bounds"])
-    landed = list(_landed(_within(old["landed"], days), _within(new["landed"], days), about))
+    names = _Names(rewording.names_sent(before), rewording.names_sent(after))
+    landed = list(_landed(_within(old["landed"], days), _within(new["landed"], days), about, names))
     yield from landed
-    if _within(old["duplicates"], days) != _within(new["duplicates"], days) and not landed:
+    if _within(old["duplicates"], days) != _within(new["duplicates"], days) and not landed and not remapped:
         yield Reason("duplicates", "which of several rows with one event_id counts has changed")
     if old["snapshot"] != new["snapshot"]:
         yield _snapshot(old["snapshot"], new["snapshot"])
@@ -140,7 +141,25 @@ def _within(of_days: Mapping[str, T], days: Collection[str]) -> dict[str, T]:
 Parts = Mapping[str, Sequence[str]]
 
 
-def _landed(old: Parts, new: Parts, about: About) -> Iterator[Reason]:
+@dataclass(frozen=True)
+class _Names:
+    """Event names that the sources knew, and those that they know; None where that is not known."""
+
+    before: frozenset[str] | None
+    after: frozenset[str] | None
+
+    def counted_before(self, content: Content, day: date) -> bool:
+        """Whether a part would have counted before, had it been there."""
+        return self.before is None or content.may_hold(day, self.before)
+
+    def rows(self, content: Content, day: date) -> int:
+        """Rows of a part with a name that is known now; all of them where names are not known."""
+        if self.after is None or day not in content.sent:
+            return content.parts.get(day, 0)
+        return sum(rows for name, rows in content.sent[day].items() if name in self.after)
+
+
+def _landed(old: Parts, new: Parts, about: About, names: _Names) -> Iterator[Reason]:
     """Contents that count now and did not, or did and do not, by the path that delivers them."""
     ledger = about.ledger
     paths, replaced = ledger.active("events"), {content: path for path, content in ledger.replaced}
@@ -148,11 +167,12 @@ def _landed(old: Parts, new: Parts, about: About) -> Iterator[Reason]:
     before = {replaced[key]: key for _, key in gone if key in replaced}
     rows: dict[tuple[Kind, str], Counter[str]] = {}
     for day, key in come:
-        path = paths.get(key, f"content {key}")
-        told = _delivery(ledger, path, before.pop(path, None), key, about.published)
-        rows.setdefault(told, Counter())[path] += ledger.contents[key].parts.get(date.fromisoformat(day), 0)
-    for path, key in before.items():
-        told = _delivery(ledger, path, key, ledger.deliveries[path].content, about.published)
+        content, path = ledger.contents[key], paths.get(key, f"content {key}")
+        if path in before or names.counted_before(content, day):
+            told = _delivery(ledger, path, before.get(path), key, about.published)
+            rows.setdefault(told, Counter())[path] += names.rows(content, day)
+    for path in before.keys() - {paths.get(key) for _, key in come}:
+        told = _delivery(ledger, path, before[path], ledger.deliveries[path].content, about.published)
         rows.setdefault(told, Counter())[path] += 0
     for (kind, words), files in rows.items():
         yield Reason(kind, words.format(_some(files)), files.total())
@@ -162,8 +182,14 @@ def _landed(old: Parts, new: Parts, about: About) -> Iterator[Reason]:
         yield Reason("redelivered_file", "the same rows are delivered under other paths, which changes their order")
 
 
-def _beyond(some: Parts, others: Parts) -> list[tuple[str, str]]:
-    return [(day, key) for day, keys in sorted(some.items()) for key in keys if key not in others.get(day, ())]
+def _beyond(some: Parts, others: Parts) -> list[tuple[date, str]]:
+    """What is among some parts and not among others: UTC week and content."""
+    return [
+        (date.fromisoformat(day), key)
+        for day, keys in sorted(some.items())
+        for key in keys
+        if key not in others.get(day, ())
+    ]
 
 
 def _delivery(ledger: Ledger, path: str, before: str | None, now: str, published: bool) -> tuple[Kind, str]:

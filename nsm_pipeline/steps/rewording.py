@@ -68,6 +68,13 @@ def of_mapping(old: Document | None, new: Document | None) -> list[str]:
     return found or ["the properties of its events changed" if old["columns"] != new["columns"] else OTHERWISE]
 
 
+def names_sent(mapping: Document | None) -> frozenset[str] | None:
+    """Event names that a mapping's sources know; None where the mapping is not known."""
+    if mapping is None:
+        return None
+    return frozenset(source["name"] for event in mapping["events"].values() for source in event["sources"])
+
+
 def _sources(event: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
     about = f"source of event {event} changed"
     for name, one, other in _differing(old, new):

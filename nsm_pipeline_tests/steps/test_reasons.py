@@ -63,6 +63,23 @@ def test_many_files_are_one_reason() -> None:
     assert reason.rows == 5
 
 
+def test_rows_are_those_with_a_name_that_the_sources_know() -> None:
+    three = content(7).model_copy(update={"sent": {date(2026, 3, 2): {"sent": 4, "other": 3}}})
+    new = {**USAGE, "landed": {MONDAY: ["one", "two", "three"]}}
+    (reason,) = reasons("usage_events", USAGE, new, about(ledger(three=three), m1=mapping(SENT)))
+    assert reason.rows == 4
+
+
+def test_files_that_a_new_source_makes_count_are_not_late() -> None:
+    """They lay there all along, and no source knew the names in them."""
+    three = content(7).model_copy(update={"sent": {date(2026, 3, 2): {"ordered": 7}}})
+    new = {**USAGE, "landed": {MONDAY: ["one", "two", "three"]}, "mapping": "m2", "duplicates": {MONDAY: "d2"}}
+    known = about(ledger(three=three), m1=mapping(SENT), m2=mapping(SENT, source("ordered")))
+    assert told(USAGE, new, known) == [("source", "source of event order changed: ordered is new")]
+    # Nor are files gone that no source knows any more.
+    assert [kind for kind, _ in told(new, USAGE, known)] == ["source"]
+
+
 def replaced(reading: str = "") -> Ledger:
     """`two` has come again as `three`, under its path."""
     known = ledger(three=content(5, reading))
