@@ -18,8 +18,9 @@ from rich.text import Text
 from nsm_pipeline.errors import UserError, nearest, printable
 from nsm_pipeline.home import Home
 from nsm_pipeline.steps.opening import WEEKLY_TABLES
-from nsm_pipeline.steps.planning import Group, LandedFile, Plan, as_it_would_be, make_plan
+from nsm_pipeline.steps.planning import Group, Plan, as_it_would_be, make_plan
 from nsm_pipeline.steps.reasons import Reason
+from nsm_pipeline.steps.unread import LandedFile
 
 console = Console()
 SHAPES = ("table", "json")

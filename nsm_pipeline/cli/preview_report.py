@@ -8,8 +8,18 @@ from __future__ import annotations
 import html
 from collections.abc import Iterator, Sequence
 
-from nsm_pipeline.cli.planning import in_all, said, tables_text, weeks_text
-from nsm_pipeline.cli.preview_words import figure, headline, next_steps, share, signed, state_line, target_line
+from nsm_pipeline.cli.planning import in_all, release_lines, said, tables_text, weeks_text
+from nsm_pipeline.cli.preview_words import (
+    figure,
+    headline,
+    largest_text,
+    next_steps,
+    share,
+    signed,
+    state_line,
+    summaries,
+    target_line,
+)
 from nsm_pipeline.steps.planning import Plan
 from nsm_pipeline.steps.previewing import Preview, Value
 
@@ -29,6 +39,7 @@ def report(preview: Preview, slices: bool) -> str:
     """The whole report."""
     lines = ["## North Star Metrics: what this would change", "", plain(_capital(headline(preview))), ""]
     lines += ["### What is rebuilt, and why", "", *_why(preview.plan), "", plain(_capital(in_all(preview.plan))), ""]
+    lines += [*(plain(line) for line in release_lines(preview.plan)), ""]
     for name in preview.plan.use_cases:
         lines += _of_use_case(preview, name, slices)
     flips = [plain(state_line(one)) for one in preview.states] + [plain(target_line(one)) for one in preview.targets]
@@ -72,14 +83,22 @@ def _of_use_case(preview: Preview, name: str, slices: bool) -> list[str]:
     head = ["| week | metric |" + (" slice |" if slices else "") + " shown | would be | difference | | |"]
     head += ["|---|---|" + ("---|" if slices else "") + "--:|--:|--:|--:|---|"]
     rows = [_row(one, slices) for one in values[:LONGEST]]
-    shown = [*head, *rows[:SHOWN], ""]
-    if len(rows) > SHOWN:
-        rest = f"{len(values) - SHOWN:,} more"
-        shown += ["<details>", f"<summary>{rest}</summary>", "", *head, *rows[SHOWN:], ""]
-        if len(values) > LONGEST:
-            shown += [f"The last {len(values) - LONGEST:,} are left out; `--format json` has them.", ""]
-        shown += ["</details>", ""]
-    return [f"### {plain(name)}", "", *shown]
+    if len(rows) <= SHOWN:
+        return [f"### {plain(name)}", "", *head, *rows, ""]
+    summary = f"<summary>week by week: {len(values):,} values</summary>"
+    shown = [*_summary_rows(values), "", "<details>", summary, "", *head, *rows, ""]
+    if len(values) > LONGEST:
+        shown += [f"The last {len(values) - LONGEST:,} are left out; `--format json` has them.", ""]
+    return [f"### {plain(name)}", "", *shown, "</details>", ""]
+
+
+def _summary_rows(values: Sequence[Value]) -> list[str]:
+    """Of many values, a line per metric."""
+    rows = [
+        f"| {plain(one.metric)} | {one.weeks} | {one.first} … {one.last} | {largest_text(one)} | {one.final or ''} |"
+        for one in summaries(values)
+    ]
+    return ["| metric | weeks | from … to | largest change | need a reason |", "|---|--:|---|---|--:|", *rows]
 
 
 def _row(one: Value, slices: bool) -> str:

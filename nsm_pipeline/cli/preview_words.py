@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from datetime import date
 
 from nsm_pipeline.cli.planning import counted
 from nsm_pipeline.errors import printable
-from nsm_pipeline.steps.previewing import Preview, StateFlip, TargetFlip
+from nsm_pipeline.steps.previewing import Preview, StateFlip, TargetFlip, Value
 from nsm_pipeline.weeks import WEEK
 
 GOOD = ("certified", "flash")
@@ -36,6 +37,40 @@ def share(value: float | None) -> str:
     if value is None:
         return "–"
     return f"{value:+.1%}" if abs(value) >= 0.001 else f"{value:+.2%}"
+
+
+@dataclass(frozen=True)
+class Summary:
+    """A metric's changed totals: in how many weeks, from when to when, and the largest change as a share."""
+
+    use_case: str
+    metric: str
+    weeks: int
+    first: date
+    last: date
+    final: int
+    largest: Value
+
+
+def summaries(values: Iterable[Value]) -> list[Summary]:
+    """Changed totals by metric, in the order in which they come."""
+    by_metric: dict[tuple[str, str], list[Value]] = {}
+    for one in values:
+        if one.change.slice == "all":
+            by_metric.setdefault((one.change.use_case, one.change.metric), []).append(one)
+    found = []
+    for (use_case, metric), mine in by_metric.items():
+        weeks = [one.change.week for one in mine]
+        final = sum(one.kind == "restatement" for one in mine)
+        largest = max(mine, key=lambda one: abs(one.share or 0.0))
+        found.append(Summary(use_case, metric, len(weeks), min(weeks), max(weeks), final, largest))
+    return found
+
+
+def largest_text(summary: Summary) -> str:
+    """The largest change of a metric, with its week."""
+    one = summary.largest
+    return f"{figure(one.change.old)} → {figure(one.change.new)} ({share(one.share)}) in {one.change.week}"
 
 
 def headline(preview: Preview) -> str:

@@ -18,7 +18,17 @@ from rich.text import Text
 
 from nsm_pipeline.cli.planning import SHAPES, document, known_shape, print_plan
 from nsm_pipeline.cli.preview_report import report
-from nsm_pipeline.cli.preview_words import figure, headline, next_steps, share, signed, state_line, target_line
+from nsm_pipeline.cli.preview_words import (
+    figure,
+    headline,
+    largest_text,
+    next_steps,
+    share,
+    signed,
+    state_line,
+    summaries,
+    target_line,
+)
 from nsm_pipeline.cli.progress import bar
 from nsm_pipeline.home import Home
 from nsm_pipeline.orchestration.ahead import JUDGING, load_ahead
@@ -58,7 +68,9 @@ def print_preview(preview: Preview, slices: bool) -> None:
     console.print(f"[bold]Preview[/]: {headline(preview)}", highlight=False)
     for name in preview.plan.use_cases:
         values = [one for one in preview.of_metrics(slices) if one.change.use_case == name]
-        if values:
+        if len(values) > SHOWN:
+            console.print(_summaries(name, values))
+        elif values:
             console.print(_values(name, values, slices))
     for state in preview.states:
         console.print(Text(f"{'✘' if state.new in ('withheld', 'held') else '→'} {state_line(state)}"))
@@ -74,6 +86,23 @@ def print_preview(preview: Preview, slices: bool) -> None:
         console.print(Text(f"  {step}"), soft_wrap=True)
 
 
+def _summaries(name: str, values: Sequence[Value]) -> Table:
+    """Of many values, a line per metric."""
+    table = Table(box=None, header_style="dim", pad_edge=False, padding=(0, 2, 0, 0))
+    table.add_column(Text(name, "bold not dim"), no_wrap=True)
+    table.add_column("weeks", justify="right")
+    table.add_column("from … to", no_wrap=True)
+    table.add_column("largest change")
+    table.add_column("need a reason", justify="right")
+    for one in summaries(values):
+        spanned = f"{one.first} … {one.last}"
+        table.add_row(
+            Text(one.metric), f"{one.weeks:,}", spanned, largest_text(one), f"{one.final:,}" if one.final else ""
+        )
+    table.add_row(f"[dim]all {len(values):,} values: --format json[/]")
+    return table
+
+
 def _values(name: str, values: Sequence[Value], slices: bool) -> Table:
     table = Table(box=None, header_style="dim", pad_edge=False, padding=(0, 2, 0, 0))
     table.add_column(Text(name, "bold not dim"), no_wrap=True)
@@ -83,13 +112,11 @@ def _values(name: str, values: Sequence[Value], slices: bool) -> Table:
     for column in ("shown", "would be", "difference", ""):
         table.add_column(column, justify="right", no_wrap=True)
     table.add_column("")
-    for one in values[:SHOWN]:
+    for one in values:
         change = one.change
         cut = [Text("" if change.slice == "all" else f"{change.slice} {change.slice_value}")] if slices else []
         numbers = (figure(change.old), figure(change.new), signed(one.difference), share(one.share))
         table.add_row(str(change.week), Text(change.metric), *cut, *numbers, KINDS.get(one.kind, one.kind))
-    if len(values) > SHOWN:
-        table.add_row(f"and {len(values) - SHOWN:,} more", "--format json")
     return table
 
 

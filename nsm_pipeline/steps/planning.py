@@ -26,6 +26,7 @@ from nsm_pipeline.steps.publication import is_published
 from nsm_pipeline.steps.reasons import About, Reason, merged, reasons
 from nsm_pipeline.steps.release import published_ids
 from nsm_pipeline.steps.series import evidence_key, load_verdicts
+from nsm_pipeline.steps.unread import LandedFile, landed_files
 from nsm_pipeline.weeks import WEEK
 
 Published = frozenset[tuple[str, date]]
@@ -56,18 +57,6 @@ class Group:
     tables: tuple[str, ...]
     reasons: tuple[Reason, ...]
     files: int
-
-
-@dataclass(frozen=True)
-class LandedFile:
-    """A file of the landing zone that the home has not read yet. `state`: new, other content, same bytes, set aside,
-    read otherwise; `rows`: by UTC week; `late`: of them, in weeks that have been published."""
-
-    path: str
-    state: str
-    rows: Mapping[date, int]
-    late: int
-    problem: str | None = None
 
 
 @dataclass(frozen=True)
@@ -121,6 +110,7 @@ def make_plan(opened: Open, before: Ledger, home: Home) -> Plan:
     """The plan of a home that has read everything (`as_it_would_be`); `before`: the ledger until then, `home`: the
     real one."""
     published = frozenset(published_ids(last_shown(home)))
+    weeks_shown = frozenset(week for _, week in published)
     stale = [one for name in opened.plans for one in _stale_weeks(opened, name, published)]
     growth = [name for name in opened.plans if opened.lake.fingerprint("growth", name) != _growth(opened, name)]
     files = {f"{table}/{one.use_case}/{one.week}.parquet" for one in stale for table in _written(one.tables)}
@@ -136,7 +126,7 @@ def make_plan(opened: Open, before: Ledger, home: Home) -> Plan:
         weeks=len(opened.weeks),
         current=opened.calendar.current(),
         use_cases=tuple(opened.plans),
-        landing=tuple(_landed_files(opened, before, published)),
+        landing=tuple(landed_files(opened, before, weeks_shown)),
         stale=tuple(stale),
         groups=tuple(grouped(stale)),
         growth=tuple(growth),
@@ -247,28 +237,3 @@ def _group(weeks: Sequence[StaleWeek]) -> Group:
     )
     files = len(weeks) * len(list(_written(first.tables)))
     return Group(first.use_case, tuple(one.week for one in weeks), first.tables, summed, files)
-
-
-def _landed_files(opened: Open, before: Ledger, published: Published) -> Iterator[LandedFile]:
-    """What the ingest has read: paths whose content is another one than in the ledger before."""
-    ledger = opened.ledger
-    active = ledger.active("events")
-    known_weeks = {week for _, week in published}
-    for path, delivery in sorted(ledger.deliveries.items()):
-        known = before.deliveries.get(path)
-        if known is not None and (known.content, known.kept) == (delivery.content, delivery.kept):
-            continue
-        content = ledger.contents[delivery.content]
-        if content.problem is not None:
-            state = "set aside"
-        elif known is not None and ledger.contents[known.content].reading != content.reading:
-            state = "read otherwise"
-        elif known is not None:
-            state = "other content"
-        elif delivery.content in before.contents or (delivery.kind == "events" and active[delivery.content] != path):
-            state = "same bytes"
-        else:
-            state = "new"
-        rows = content.parts.items() if state != "same bytes" else ()
-        late = sum(count for day, count in rows if opened.calendar.week_of_day(day) in known_weeks)
-        yield LandedFile(path, state, content.parts, late, content.problem)

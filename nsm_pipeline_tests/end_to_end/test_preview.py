@@ -147,7 +147,8 @@ def test_a_report_for_a_pull_request(home: Zone) -> None:
     assert lines[0] == "## North Star Metrics: what this would change"
     assert any(line.startswith("| 2026-03-23 | ordering\\_accounts | 5 | 6 | +1 | +20.0% | **final") for line in lines)
     assert said.out.count("<details>") == said.out.count("</details>") == 1
-    assert "<summary>" in said.out
+    assert "<summary>week by week: " in said.out
+    assert "| orders\\_of\\_four\\_weeks | 4 | 2026-03-23 … 2026-04-13 | 40 → 41 (+2.5%) in 2026-03-23 |" in said.out
     assert "amount &gt;= 5" in said.out, "a filter is no HTML"
     assert '```\nnsm run --restate --reason "…"' in said.out
 
