@@ -21,20 +21,6 @@ COPIES_FROM = 100
 """Events from which on copies are judged."""
 VOLUME_OVER = 8
 VOLUME_AFTER = 4
-EXACT = 1e-9
-WEEK_COLUMNS = (
-    "week", "complete", "landed", "accepted_and_duplicate", "files_not_reconciled", "share_quarantined",
-    "share_duplicate", "share_late", "share_unmapped", "events", "value", "value_from_accounts", "gap_to_accounts",
-    "growth", "attainment", "active", "new", "retained", "resurrected", "churned", "new_retained_resurrected",
-    "change_in_active", "gained_less_churned", "usual_events", "volume_ratio",
-)  # fmt: skip
-METRIC_COLUMNS = (
-    "use_case", "metric", "role", "week", "slice", "slice_value", "value", "numerator", "denominator", "entities",
-    "is_share",
-)  # fmt: skip
-"""Columns that a declared gate may name: of the tables `week` and `growth`, and of the three metric tables."""
-
-
 COPIES_COLUMNS = ["week", "event", "source", "rows_both", "preferred_rows_both", "bias", "share_unmatched"]
 
 

@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from nsm_pipeline.certification.evidence import METRIC_COLUMNS, WEEK_COLUMNS
+from nsm_pipeline.certification.columns import METRIC_COLUMNS, WEEK_COLUMNS
 from nsm_pipeline.errors import WrongKey, nearest
 from nsm_pipeline.playbook.models import Gate, UseCase
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from nsm_pipeline.certification.evidence import EXACT
+from nsm_pipeline.certification.columns import EXACT
 from nsm_pipeline.playbook.models import UseCase
 
 GATES_VERSION = 2

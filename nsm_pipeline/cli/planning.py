@@ -144,7 +144,9 @@ def in_all(plan: Plan) -> str:
 
 def release_lines(plan: Plan) -> Iterator[str]:
     """What becomes of what is published, in sentences."""
-    stale = {(one.use_case, one.week): one for one in plan.stale if one.is_published}
+    stale = {
+        (one.use_case, one.week): one for one in plan.stale if one.is_published and one.tables != ("usage_events",)
+    }
     final = sum(one.stage == "final" for one in stale.values())
     if stale:
         weeks = f"{counted(len(stale), 'published week')} of a use case"

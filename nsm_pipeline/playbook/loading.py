@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -33,7 +34,7 @@ class Playbook:
     settings: Settings
     use_cases: Mapping[str, UseCase]
 
-    @property
+    @cached_property
     def calendar(self) -> Calendar:
         settings = self.settings
         return Calendar(settings.time_zone, WEEKDAYS.index(settings.week_starts_on), settings.as_of)

@@ -10,13 +10,12 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict
 
-from nsm_pipeline.certification.evidence import Evidence, gather
 from nsm_pipeline.certification.gates import GATES_VERSION, Gate, gates_of
 from nsm_pipeline.events.copies import COPIES, COPIES_VERSION
 from nsm_pipeline.events.evidence import EVIDENCE as WEEK_EVIDENCE
@@ -34,6 +33,9 @@ from nsm_pipeline.metrics.measures import ROLES
 from nsm_pipeline.metrics.numbers import METRIC_ROWS
 from nsm_pipeline.metrics.weekly import METRICS_VERSION
 from nsm_pipeline.steps.opening import Open
+
+if TYPE_CHECKING:
+    from nsm_pipeline.certification.evidence import Evidence
 
 FROM_ACCOUNTS = pa.schema([("week", pa.date32()), ("value", pa.float64())])
 
@@ -203,6 +205,8 @@ def _judge(
 
 def gather_evidence(opened: Open, name: str, weeks: Sequence[date]) -> Evidence:
     """Read the evidence of some weeks of a use case from the lake."""
+    from nsm_pipeline.certification.evidence import gather  # with it comes pandas: only where there is work
+
     plan = opened.plans[name]
     wanted = set(weeks)
     growth = opened.lake.read("growth", name)

@@ -10,7 +10,7 @@ import great_expectations as gx
 import pytest
 from test_gates import TEXT, WEEKS, frames
 
-from nsm_pipeline.certification.evidence import METRIC_COLUMNS, WEEK_COLUMNS
+from nsm_pipeline.certification.columns import METRIC_COLUMNS, WEEK_COLUMNS
 from nsm_pipeline.certification.expectations import ACCEPTED, EXPECTATIONS, TEXT_COLUMNS
 from nsm_pipeline.certification.gates import Gate
 from nsm_pipeline.certification.judging import judge
