@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from nsm_pipeline.cli.progress import bar
 from nsm_pipeline.errors import UserError, nearest, printable
 from nsm_pipeline.home import Home
 from nsm_pipeline.steps.opening import WEEKLY_TABLES
@@ -36,8 +37,13 @@ STATES = {
 def show_plan(home: Home, as_of: date | None, playbook: Path | None, shape: str) -> None:
     """Print the plan in a shape: table or json. Nothing of the home is changed."""
     known_shape(shape, SHAPES)
-    with as_it_would_be(home, as_of, playbook) as (opened, before):
-        plan = make_plan(opened, before, home)
+    with bar("plan") as advance:
+
+        def on_file(done: int, of: int, _: str) -> None:
+            advance("landing files", done, of)
+
+        with as_it_would_be(home, as_of, playbook, on_file=on_file) as (opened, before):
+            plan = make_plan(opened, before, home)
     if shape == "json":
         print(json.dumps(document(plan), indent=1, default=str))
     else:
@@ -50,6 +56,9 @@ def known_shape(shape: str, known: Sequence[str]) -> None:
 
 
 def print_plan(plan: Plan) -> None:
+    if not plan.weeks:
+        console.print(f"Nothing has landed in {plan.home / 'landing'} yet.", highlight=False)
+        return
     frozen = f", as of {plan.as_of}" if plan.as_of else ""
     console.print(f"[bold]Plan[/] for {counted(plan.weeks, 'week')}{frozen}", highlight=False)
     if plan.is_empty:
@@ -131,12 +140,11 @@ def weeks_text(weeks: Sequence[date], current: date | None = None) -> str:
 
 def in_all(plan: Plan) -> str:
     """What a run would do, in one sentence."""
-    weeks = len({one.week for one in plan.stale})
     if not plan.files and not plan.judged:
         return (
             "nothing is rebuilt; what is said of it has changed (words, approvals, stages): a new version is published."
         )
-    parts = [f"{counted(len(plan.files), 'file')} of {counted(weeks, 'week')} written again"]
+    parts = [f"{counted(len(plan.files), 'file')} of {counted(plan.rebuilt, 'week')} written again"]
     parts.append(f"the gates of {', '.join(plan.judged)} asked again" if plan.judged else "no gate asked again")
     parts.append("a new version is published" if plan.publishes else "nothing new is published")
     return "; ".join(parts) + ". Nothing else is rebuilt by `nsm run`."

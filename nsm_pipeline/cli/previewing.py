@@ -50,11 +50,11 @@ def show_preview(home: Home, as_of: date | None, playbook: Path | None, shape: s
     known_shape(shape, (*SHAPES, "markdown"))
     with bar("preview") as advance:
 
-        def on_week(done: int, of: int) -> None:
+        def on_done(what: str, done: int, of: int) -> None:
             load_ahead(JUDGING)
-            advance("weeks", done, of)
+            advance(what, done, of)
 
-        preview = make_preview(home, as_of, playbook, on_week)
+        preview = make_preview(home, as_of, playbook, on_done)
     if shape == "json":
         print(json.dumps(preview_document(preview, slices), indent=1, default=str))
     elif shape == "markdown":

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from nsm_pipeline.events.duplicates import version
 from nsm_pipeline.events.inputs import EVIDENCE
-from nsm_pipeline.events.landing import arrivals, ingest, load_ledger
+from nsm_pipeline.events.landing import OnFile, arrivals, ingest, load_ledger
 from nsm_pipeline.events.ledger import Ledger
 from nsm_pipeline.home import Home
 from nsm_pipeline.playbook.loading import Playbook
@@ -62,7 +62,7 @@ class Group:
 @dataclass(frozen=True)
 class Plan:
     """What a run on this home would do. `files`: every file of the lake's tables that it would write again, by name
-    inside the lake; `judged`: use cases whose weeks it judges again; `waiting`: metrics whose window is open, until
+    inside the lake; `rebuilt`: weeks with such a file; `judged`: use cases whose weeks it judges again; `waiting`: metrics whose window is open, until
     when, by use case and week."""
 
     home: Path
@@ -74,6 +74,7 @@ class Plan:
     landing: tuple[LandedFile, ...]
     stale: tuple[StaleWeek, ...]
     groups: tuple[Group, ...]
+    rebuilt: int
     growth: tuple[str, ...]
     judged: tuple[str, ...]
     waiting: Mapping[str, Mapping[date, Mapping[str, datetime]]]
@@ -88,7 +89,11 @@ class Plan:
 
 @contextmanager
 def as_it_would_be(
-    home: Home, as_of: date | None, playbook: Path | None = None, scratch: bool = False
+    home: Home,
+    as_of: date | None,
+    playbook: Path | None = None,
+    scratch: bool = False,
+    on_file: OnFile | None = None,
 ) -> Iterator[tuple[Open, Ledger]]:
     """The home with everything read that has landed, under its own definitions or another folder's, and its ledger as
     it is now. In a scratch home where there is something to read, or where `scratch` asks for one."""
@@ -96,7 +101,7 @@ def as_it_would_be(
     before = load_ledger(home)
     if scratch or _has_to_read(home, before, definitions):
         with overlay(home, playbook) as tried:
-            ledger = ingest(tried, Open.of(tried, definitions).engine, definitions)
+            ledger = ingest(tried, Open.of(tried, definitions).engine, definitions, on_file)
             yield Open.of(tried, definitions, ledger=ledger), before
     else:
         yield Open.of(home, definitions), before
@@ -115,9 +120,8 @@ def make_plan(opened: Open, before: Ledger, home: Home) -> Plan:
     growth = [name for name in opened.plans if opened.lake.fingerprint("growth", name) != _growth(opened, name)]
     files = {f"{table}/{one.use_case}/{one.week}.parquet" for one in stale for table in _written(one.tables)}
     files |= {f"growth/{name}.parquet" for name in growth}
-    for week in opened.weeks:
-        if opened.usage.is_stale(EVIDENCE, week) or any((name, week) in opened.anew for name in opened.plans):
-            files |= {f"{table}/{week}.parquet" for table in ("week_evidence", "unmapped_events")}
+    evidence = [week for week in opened.weeks if _is_evidence_stale(opened, week)]
+    files |= {f"{table}/{week}.parquet" for table in ("week_evidence", "unmapped_events") for week in evidence}
     judged = [name for name in opened.plans if _is_judged_anew(opened, name)]
     return Plan(
         home=home.root,
@@ -129,6 +133,7 @@ def make_plan(opened: Open, before: Ledger, home: Home) -> Plan:
         landing=tuple(landed_files(opened, before, weeks_shown)),
         stale=tuple(stale),
         groups=tuple(grouped(stale)),
+        rebuilt=len({*evidence, *(one.week for one in stale)}),
         growth=tuple(growth),
         judged=tuple(judged),
         waiting=_waiting(opened),
@@ -147,6 +152,10 @@ def _written(tables: Iterable[str]) -> Iterator[str]:
         yield table
         if table in BESIDE:
             yield BESIDE[table]
+
+
+def _is_evidence_stale(opened: Open, week: date) -> bool:
+    return opened.usage.is_stale(EVIDENCE, week) or any((name, week) in opened.anew for name in opened.plans)
 
 
 def _is_judged_anew(opened: Open, name: str) -> bool:

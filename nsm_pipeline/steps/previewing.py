@@ -27,7 +27,8 @@ from nsm_pipeline.steps.release import Release
 from nsm_pipeline.steps.series import run_growth
 from nsm_pipeline.steps.weekly import run_weeks
 
-OnWeek = Callable[[int, int], None]
+OnDone = Callable[[str, int, int], None]
+"""Told of progress: what, how many of it are done, of how many."""
 Colour = Literal["green", "amber", "red", "none"]
 
 
@@ -112,11 +113,15 @@ class Unheld(Release):
         return None
 
 
-def make_preview(home: Home, as_of: date | None, playbook: Path | None, on_week: OnWeek = lambda *_: None) -> Preview:
+def make_preview(home: Home, as_of: date | None, playbook: Path | None, on_done: OnDone = lambda *_: None) -> Preview:
     """What a run on a home would change, under its own definitions or another folder's. Nothing of it is changed."""
-    with as_it_would_be(home, as_of, playbook, scratch=True) as (opened, before):
+
+    def on_file(done: int, of: int, _: str) -> None:
+        on_done("landing files", done, of)
+
+    with as_it_would_be(home, as_of, playbook, scratch=True, on_file=on_file) as (opened, before):
         plan = make_plan(opened, before, home)
-        _build(opened, on_week)
+        _build(opened, on_done)
         opened = Open.of(opened.home, opened.playbook, opened.engine, opened.ledger)
         states = run_certificates(opened)
         release = Release.of(opened)
@@ -125,12 +130,12 @@ def make_preview(home: Home, as_of: date | None, playbook: Path | None, on_week:
         return _compared(plan, opened, shown, conform(tables), states)
 
 
-def _build(opened: Open, on_week: OnWeek) -> None:
+def _build(opened: Open, on_done: OnDone) -> None:
     """Every stale week, and growth, as a run does."""
     weeks = opened.stale_weeks()
     tables = [(name, table) for name in opened.plans for table in WEEKLY_TABLES]
     for number, _ in enumerate(run_weeks(opened, weeks, list(opened.plans), tables), start=1):
-        on_week(number, len(weeks))
+        on_done("weeks", number, len(weeks))
     for name in opened.plans:
         run_growth(opened, name)
 

@@ -300,6 +300,20 @@ def test_rows_per_file_and_week(home: Zone) -> None:
     assert {name for name in run(home) if name.split("/")[0] in MADE} == set(plan["files"])
 
 
+def test_a_home_that_never_ran(tmp_path: Path) -> None:
+    zone = Zone(tmp_path / "home", SHOP, SETTINGS)
+    zone.playbook  # noqa: B018 (writes it)
+    assert "Nothing has landed" in here("plan", "--home", zone.root).out
+    for number in range(12):
+        zone.put(f"week-{number:02}.jsonl", rows_of(number))
+    plan = planned(zone)
+    (group,) = plan["use_cases"]["shop"]["groups"]
+    assert (group["weeks"], group["tables"]) == (12, TABLES)
+    assert [reason["kind"] for reason in group["reasons"]] == ["missing"]
+    assert not (zone.home.lake / "usage_events").exists()
+    assert {name for name in run(zone) if name.split("/")[0] in MADE} == set(plan["files"])
+
+
 def test_another_folder_of_definitions(home: Zone, tmp_path: Path) -> None:
     other = copy(home.home.playbook, tmp_path / "other")
     file = other / "use_case.yaml"
