@@ -62,8 +62,8 @@ class Group:
 @dataclass(frozen=True)
 class Plan:
     """What a run on this home would do. `files`: every file of the lake's tables that it would write again, by name
-    inside the lake; `rebuilt`: weeks with such a file; `judged`: use cases whose weeks it judges again; `waiting`: metrics whose window is open, until
-    when, by use case and week."""
+    inside the lake; `rebuilt`: weeks with such a file; `judged`: use cases whose weeks it judges again; `waiting`:
+    metrics whose window is open, until when, by use case and week."""
 
     home: Path
     playbook: Path
