@@ -237,7 +237,7 @@ def _blank(order: Order, settings: Settings, file: Path) -> None:
         raise UserError("--blank and --answers: one writes an empty answers file, the other reads one; choose one.")
     found = _found(order, settings) if order.from_landing else None
     _refuse_existing(file, order.force)
-    write_text(file, blank_text(found.proposed if found else None))
+    write_text(file, blank_text(found.proposed if found else None), journal=False)
     if order.as_json:
         landing = landing_document(found.proposed, found.ledger) if found else None
         print(json.dumps({"answers": str(file), "landing": landing}, indent=1, default=str))

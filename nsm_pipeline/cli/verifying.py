@@ -30,6 +30,7 @@ LABELS = {
     "files": "files against their checksums",
     "publications": "kept versions of the extract, and the records",
     "numbers": "published numbers",
+    "restatements": "rows of the restatement ledger",
     "weeks": "weeks of use cases, computed anew",
 }
 
@@ -113,6 +114,8 @@ def _print_findings(console: Console, title: str, findings: list[Finding]) -> No
 
 def _print_repaired(console: Console, repaired: Repaired) -> None:
     console.print(f"Removed {len(repaired.removed):,} files, which the next nsm run builds anew.")
+    for name in repaired.given_back:
+        console.print(f"  {name} is again as the log of publications has it.")
     for name in repaired.landed_anew:
         console.print(f"  landing/{name} is read again.")
     for name in repaired.left:

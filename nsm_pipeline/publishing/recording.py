@@ -68,7 +68,7 @@ def prepare(
     key = digest(template)
     file = record.template_file(key)
     if not file.is_file():
-        write_text(file, template, journal=False)  # it has its own digest
+        write_text(file, template)
         to_disk(file)
     last = shown.publication if shown else None
     since_whole = 0 if last is None else (last.since_whole + 1) % WHOLE_EVERY
@@ -84,7 +84,7 @@ def prepare(
         parts=rows_digest(rows),
         tables=kept,
     )
-    with replacing(record.folder / f"{version}{PENDING}", journal=False) as temporary:
+    with replacing(record.folder / f"{version}{PENDING}") as temporary:
         with pq.ParquetWriter(temporary, rows.schema, **WRITER) as writer:
             writer.write_table(rows)
             writer.add_key_value_metadata({FACTS: facts_text(publication)})

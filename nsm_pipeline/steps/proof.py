@@ -15,6 +15,7 @@ from typing import Any
 Advance = Callable[[str, int, int], None]
 """Called with the kind of work, how much of it is done, and of how much."""
 
+COUNTED = ("files", "publications", "restatements", "numbers", "weeks")
 RUN = "nsm run"
 BACKUP = "put it back from a backup: it cannot be made anew"
 REPAIR = "nsm verify --repair, then nsm run"
@@ -38,10 +39,10 @@ class Finding:
 class Proof:
     """The outcome of a verification.
 
-    `files`, `weeks`, `publications`: counts by outcome. `numbers`: published numbers by outcome; `proved` ones lie in a
-    file that is whole and equal their sealed certificate (or, for growth, follow from numbers that do); `flash` ones
-    are provisional, and only known to be what was written. `notes`: what was left out, and why.
-    `damaged`: stored files that are refuted.
+    `files`, `weeks`, `publications`, `restatements`: counts by outcome. `numbers`: published numbers by outcome;
+    `proved` ones lie in a file that is whole and equal their sealed certificate (or, for growth, follow from numbers
+    that do); so do `superseded` ones, while newer values wait; `flash` ones are provisional, and only known to be what
+    was written. `notes`: what was left out, and why. `damaged`: stored files that are refuted.
     """
 
     version: str | None = None
@@ -50,6 +51,7 @@ class Proof:
     numbers: Counter[str] = field(default_factory=Counter)
     weeks: Counter[str] = field(default_factory=Counter)
     publications: Counter[str] = field(default_factory=Counter)
+    restatements: Counter[str] = field(default_factory=Counter)
     refuted: list[Finding] = field(default_factory=list)
     unproven: list[Finding] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -73,7 +75,10 @@ class Proof:
             "holds": self.holds,
             "version": self.version,
             "sample": self.seed,
-            **{name: dict(getattr(self, name)) for name in ("files", "publications", "numbers", "weeks")},
+            **{
+                name: dict(getattr(self, name))
+                for name in ("files", "publications", "restatements", "numbers", "weeks")
+            },
             "refuted": [asdict(one) for one in self.refuted],
             "unproven": [asdict(one) for one in self.unproven],
             "notes": self.notes,

@@ -48,6 +48,8 @@ def prove_files(opened: Open, proof: Proof, advance: Advance) -> None:
         name = path.relative_to(home).as_posix()
         if not expected and isinstance(found, Checksum):
             unproven["/".join(name.split("/")[:2])].append(name)
+            if journals[path.parent].damaged:  # its line may be one of those
+                proof.damaged.add(path)
         elif found not in expected:
             wanted = " or ".join(map(str, expected)) or "a readable file"
             _refute(path, _said(found), wanted, opened, proof)

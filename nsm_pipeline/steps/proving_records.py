@@ -13,7 +13,10 @@ from pathlib import Path
 
 from nsm_pipeline.certification.certificates import Certificate
 from nsm_pipeline.errors import UserError
-from nsm_pipeline.publishing.record import Record
+from nsm_pipeline.home import Home
+from nsm_pipeline.lake import digest
+from nsm_pipeline.publishing.proving import VERSION
+from nsm_pipeline.publishing.record import Record, number_of
 from nsm_pipeline.publishing.rendering import DESCRIPTOR, sha256
 from nsm_pipeline.sealed import BrokenSeal, canonical, read_sealed
 from nsm_pipeline.steps.approvals import approvals_file
@@ -64,12 +67,36 @@ def prove_records(opened: Open, proof: Proof, advance: Advance, every: bool) -> 
     for number, version in enumerate(chosen, start=1):
         advance("publications given back", number, len(chosen))
         _give_back(record, version, proof)
-    if proof.version is not None and proof.version not in versions:
-        found, what = "no such publication in the log", f"records/publications/{proof.version}"
-        if versions:
-            proof.refute(what, found, "what readers are shown", f"{BACKUP}; or {REPAIR}, which publishes anew")
+    for version in sorted(kept_versions(home.extracts).keys() - set(versions)):
+        if not versions or number_of(version) < number_of(versions[0]):
+            proof.notes.append(f"{version} was published before there was a log of publications.")
+            continue
+        found, expected = "a version that is not in the log of publications", "only what was published"
+        proof.refute(f"extracts/versions/{version}", found, expected, f"{REPAIR}, which shows what was published last")
+
+
+def kept_versions(extracts: Path) -> dict[str, Path]:
+    """Folders of the versions that are kept, by name."""
+    return {path.name: path for path in sorted((extracts / "versions").glob("*")) if VERSION.fullmatch(path.name)}
+
+
+def vouches_for_itself(home: Home, path: Path) -> bool:
+    """Whether a file of the records is whole by a seal or digest that it carries."""
+    publications = home.records / "publications"
+    try:
+        if path.parent == home.records / "certificates":
+            read_certificate(path)
+        elif path == approvals_file(home):
+            read_sealed(path)
+        elif path.parent == publications:
+            Record.of(home).give_back(path.stem)
+        elif path.parent == publications / "descriptors":
+            return digest(path.read_text(encoding="utf-8")) == path.stem
         else:
-            proof.leave(what, found, "what readers are shown", "nsm run: from its next publication on there is a log")
+            return False
+    except (FileNotFoundError, ValueError, UserError):
+        return False
+    return True
 
 
 def _sorted(folder: Path, pattern: str) -> list[Path]:

@@ -3,24 +3,28 @@
 What belongs here: what may be removed, what was made from it, which landing files are read again. What does not:
 building anything (a run does that), deciding what is refuted (`verification`).
 
-Records and certificates of earlier values cannot be made anew, so nothing of them is touched. A landed file goes only
-where the landing file that it came from is still there.
+Records cannot be made anew, so nothing of them is touched. A landed file goes only where the landing file that it came
+from is still there.
 """
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 
-from nsm_pipeline.checksums import discard, read_journal, rewrite
+from nsm_pipeline.checksums import JOURNAL, checksum_of, discard, read_journal, record, rewrite
 from nsm_pipeline.events.accounts import snapshot_of
 from nsm_pipeline.events.landing import ledger_file
 from nsm_pipeline.events.ledger import Ledger
-from nsm_pipeline.lake import json_text, write_text
+from nsm_pipeline.lake import json_text, replacing, write_text
+from nsm_pipeline.publishing.proving import prove_version
+from nsm_pipeline.publishing.record import Record, number_of
 from nsm_pipeline.steps.opening import WEEKLY_TABLES, Open
 from nsm_pipeline.steps.proving_lake import BY_USE_CASE, BY_WEEK, LANDED
+from nsm_pipeline.steps.proving_records import kept_versions, vouches_for_itself
 
 ANEW = (0, 0, 0)
 """Signature of a delivery that is to be read again: no file has it."""
@@ -28,9 +32,11 @@ ANEW = (0, 0, 0)
 
 @dataclass
 class Repaired:
-    """Files that were removed, landing files that the next run reads again, and what only a backup can put right."""
+    """Files that were removed, files of the extract that the log gave back, landing files that the next run reads
+    again, and what only a backup can put right."""
 
     removed: list[str] = field(default_factory=list)
+    given_back: list[str] = field(default_factory=list)
     landed_anew: list[str] = field(default_factory=list)
     left: list[str] = field(default_factory=list)
 
@@ -44,7 +50,9 @@ def repair(opened: Open, refuted: Collection[Path]) -> Repaired:
         ledger = Ledger.load(ledger_file(home))
         gone: set[Path] = set()
         for path in sorted(refuted):
-            if _may_go(opened, ledger, path, done):
+            if vouches_for_itself(home, path):
+                record(path, checksum_of(path))  # whose line was damaged, not the file
+            elif _may_go(opened, ledger, path, done):
                 gone |= {path, *_made_from(opened, path)}
             else:
                 done.left.append(path.relative_to(home.root).as_posix())
@@ -57,11 +65,37 @@ def repair(opened: Open, refuted: Collection[Path]) -> Repaired:
         if any(path.relative_to(home.lake).parts[0] in LANDED for path in gone):
             ledger.settled = {}
             ledger.save(ledger_file(home))
+    with home.lock("certificates"):
+        _give_back(opened, done)
     discard(home.lake / "publication.json")
-    for journal in home.lake.rglob(".checksums"):
-        if read_journal(journal.parent).damaged:
-            rewrite(journal.parent)
+    for root in (home.lake, home.records):
+        for journal in root.rglob(JOURNAL):
+            if read_journal(journal.parent).damaged:
+                rewrite(journal.parent)
     return done
+
+
+def _give_back(opened: Open, done: Repaired) -> None:
+    """Write damaged files of kept versions anew from the log of publications; remove versions that nobody published."""
+    record = Record.of(opened.home)
+    versions = record.versions()
+    current = opened.home.extracts / "current"
+    for version, folder in kept_versions(opened.home.extracts).items():
+        if version in versions:
+            faults = prove_version(folder).faults
+            given = record.give_back(version).files if faults else {}
+            for name in (fault.file for fault in faults):
+                if name in given:
+                    with replacing(folder / name, journal=False) as temporary:
+                        temporary.write_bytes(given[name])
+                else:
+                    (folder / name).unlink()
+                done.given_back.append((folder / name).relative_to(opened.home.root).as_posix())
+        elif versions and number_of(version) >= number_of(versions[0]):
+            if current.is_symlink() and current.readlink().name == version:
+                current.unlink()
+            shutil.rmtree(folder)
+            done.removed.append(folder.relative_to(opened.home.root).as_posix())
 
 
 def _may_go(opened: Open, ledger: Ledger, path: Path, done: Repaired) -> bool:
@@ -89,6 +123,8 @@ def _made_from(opened: Open, path: Path) -> Iterator[Path]:
     table, *key = path.relative_to(opened.home.lake).with_suffix("").parts
     if table == "validations":
         yield opened.home.lake / "verdicts" / f"{key[0]}.json"
+    elif table == "unmapped_events":
+        yield lake.file("week_evidence", *key)  # by which a run knows whether both are up to date
     elif table == "usage_events":
         yield from (lake.file(one, *key) for one in ("event_quality", *WEEKLY_TABLES))
     elif table in ("landed_events", "duplicates", "accounts"):

@@ -12,10 +12,11 @@ from pathlib import Path
 
 from nsm_pipeline.publishing.proving import VersionProof, prove_version
 from nsm_pipeline.steps.opening import Open
-from nsm_pipeline.steps.proof import RUN, Advance, Proof
+from nsm_pipeline.steps.proof import REPAIR, RUN, Advance, Proof
 from nsm_pipeline.steps.proving_lake import prove_files
-from nsm_pipeline.steps.proving_numbers import ANEW, prove_numbers, prove_rendering
-from nsm_pipeline.steps.proving_records import prove_records
+from nsm_pipeline.steps.proving_numbers import prove_numbers, prove_rendering
+from nsm_pipeline.steps.proving_records import kept_versions, prove_records
+from nsm_pipeline.steps.proving_restatements import prove_restatements
 from nsm_pipeline.steps.recomputing import SAMPLE, recompute, seed_of, weeks_wanted
 
 
@@ -37,8 +38,7 @@ def verify(opened: Open, advance: Advance, sample: int = SAMPLE, chosen: Set[dat
 
 def _prove_extracts(opened: Open, proof: Proof, advance: Advance, whole: bool) -> None:
     """Prove every kept version, and the numbers of the current one. `whole`: nothing of the lake is refuted."""
-    versions = opened.home.extracts / "versions"
-    folders = sorted(path for path in versions.glob("*") if not path.name.startswith("."))
+    folders = list(kept_versions(opened.home.extracts).values())
     link = opened.home.extracts / "current"
     current = link.readlink().name if link.is_symlink() else None
     proof.version = current
@@ -51,6 +51,8 @@ def _prove_extracts(opened: Open, proof: Proof, advance: Advance, whole: bool) -
         if folder.name == current:
             damaged = _damaged(found)
             prove_numbers(opened, folder, damaged, proof)
+            if not found.faults:
+                prove_restatements(folder, proof)
             if whole and not found.faults:
                 prove_rendering(opened, folder, proof)
 
@@ -60,7 +62,7 @@ def _note(folder: Path, found: VersionProof, is_current: bool, proof: Proof) -> 
     proof.publications["refuted" if found.faults else "proved"] += 1
     for fault in found.faults:
         proof.files["refuted"] += 1
-        mend = ANEW if is_current else "delete the version's folder: it is not the current one"
+        mend = f"{REPAIR}: the log of publications gives it back" if is_current else "nsm verify --repair"
         proof.refute(f"extracts/versions/{folder.name}/{fault.file}", fault.found, fault.expected, mend)
 
 

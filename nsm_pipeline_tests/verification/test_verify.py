@@ -95,7 +95,8 @@ def test_the_report_for_a_person(home: Path) -> None:
 # What decides how the rest is read, or lies beyond the lake: damaged one at a time.
 ALONE = ("ledger", "publication", "extract tables", "descriptor", "published certificates", "log of publications")
 CACHES = ("gathered rows", "fingerprints", "ids")
-TOGETHER = [kind for kind in KINDS if kind not in ALONE]
+JOURNALS = ("checksums", "checksums of records")
+TOGETHER = [kind for kind in KINDS if kind not in (*ALONE, *JOURNALS)]
 
 
 def some(home: Path, kind: str, chance: random.Random, count: int = 1) -> list[Path]:
@@ -122,7 +123,7 @@ def test_flipped_bytes_all_over_a_home_are_found_and_named(home: Path, seed: int
 
 def test_cut_off_files_all_over_a_home_are_found_and_named(home: Path) -> None:
     chance = random.Random("cuts")
-    chosen = [file for kind in TOGETHER if "checksums" not in kind for file in some(home, kind, chance)]
+    chosen = [file for kind in TOGETHER for file in some(home, kind, chance)]
     with damaged(*chosen):
         for file in chosen:
             os.truncate(file, chance.randrange(file.stat().st_size))
@@ -131,8 +132,7 @@ def test_cut_off_files_all_over_a_home_are_found_and_named(home: Path) -> None:
 
 def test_missing_files_all_over_a_home_are_found_and_named(home: Path) -> None:
     chance = random.Random("gone")
-    kinds = [kind for kind in TOGETHER if kind not in CACHES and "checksums" not in kind]
-    chosen = [file for kind in kinds for file in some(home, kind, chance)]
+    chosen = [file for kind in TOGETHER if kind not in CACHES for file in some(home, kind, chance)]
     with damaged(*chosen):
         for file in chosen:
             file.unlink()
@@ -173,6 +173,15 @@ def test_one_flipped_byte_alone(home: Path, kind: str) -> None:
     assert named(home) == set()
 
 
+def test_flipped_bytes_of_journals(home: Path) -> None:
+    chance = random.Random("journals")
+    chosen = [file for kind in JOURNALS for file in some(home, kind, chance, 5)]
+    with damaged(*chosen):
+        for file in chosen:
+            flip(file, chance)
+        assert names(home, chosen) <= named(home)
+
+
 def test_a_journal_that_was_cut_off(home: Path) -> None:
     """Whatever line is lost, its file is without proof, and is not called good."""
     journal = files(home, "lake/north_star/ci/.checksums")[0]
@@ -207,12 +216,12 @@ def test_a_finding_says_what_was_found_and_what_to_do(home: Path) -> None:
     assert f"REFUTED lake/north_star/ci/{file.stem}.parquet" in said.out
 
 
-def forge(home: Path, table: str, column: str, value: float) -> str:
+def forge(home: Path, table: str, column: str, value: float, certificate: str = "certificate_id") -> str:
     """Publish another value in the first row with a certificate: file, descriptor, version name and link all agree."""
     link = home / "extracts" / "current"
     folder = link.resolve()
     rows = pq.read_table(folder / f"{table}.parquet")
-    place = next(n for n, row in enumerate(rows.to_pylist()) if row["certificate_id"] and row[column] is not None)
+    place = next(n for n, row in enumerate(rows.to_pylist()) if row[certificate] and row[column] is not None)
     column_values = rows[column].to_pylist()
     column_values[place] = value
     index = rows.schema.get_field_index(column)
@@ -254,7 +263,7 @@ def test_a_forged_version_is_not_on_record(published_home: Path, tmp_path: Path)
     home = copy(published_home, tmp_path / "home")
     forge(home, "north_star", "value", 7)
     version = (home / "extracts" / "current").readlink().name
-    assert f"records/publications/{version}" in named(home)
+    assert f"extracts/versions/{version}" in named(home)
 
 
 def test_a_row_that_vanished(published_home: Path, tmp_path: Path) -> None:
@@ -336,3 +345,23 @@ def test_misuse(home: Path, arguments: tuple[str, ...], words: str) -> None:
     said = here("verify", "--home", home, *arguments)
     assert said.code == 2
     assert words in " ".join((said.err + said.out).split())
+
+
+def test_a_restated_number_is_proved_by_its_certificate_and_its_life(published_home: Path, tmp_path: Path) -> None:
+    """Late rows change a week: the ledger's rows are proved, and a forged one is refuted."""
+    home = copy(published_home, tmp_path / "home")
+    week = "2026-06-15"
+    row = {"event_id": "late-1", "event_name": "ci_pipeline_created", "occurred_at": f"{week}T08:00:00Z"}
+    names = here("query", "--home", home, "--format", "json", "SELECT event_name, account_id FROM landed_events "
+                 f"WHERE week = '{week}' LIMIT 1").json  # fmt: skip
+    late = [{**row, **names[0], "event_id": f"late-{number}"} for number in range(3)]
+    (home / "landing" / "usage_events" / "late.jsonl").write_text("".join(f"{json.dumps(one)}\n" for one in late))
+    assert here("run", "--home", home).code == 3
+    said = verify(home, "--json").json
+    assert said["holds"], said["refuted"]
+    ledger = pq.read_table(home / "extracts" / "current" / "restatements.parquet")
+    assert said["restatements"] == ({"proved": ledger.num_rows} if ledger.num_rows else {})
+    assert ledger.num_rows
+    assert said["publications"]["given back from the log"] == 2
+    forge(home, "restatements", "new", 98765, certificate="new_certificate")
+    assert [one for one in findings(home) if "restatements.parquet: number" in one["what"] and "98765" in one["found"]]
