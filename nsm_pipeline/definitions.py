@@ -14,6 +14,7 @@ from dagster_duckdb import DuckDBResource
 from nsm_pipeline.engines.duckdb import connection_config
 from nsm_pipeline.home import Home
 from nsm_pipeline.orchestration.assets import (
+    TEAM,
     certificates_asset,
     extracts_asset,
     growth_asset,
@@ -21,6 +22,7 @@ from nsm_pipeline.orchestration.assets import (
     weekly_assets,
 )
 from nsm_pipeline.orchestration.checks import file_check, gate_checks
+from nsm_pipeline.orchestration.instrumentation import instrumentation_asset
 from nsm_pipeline.orchestration.jobs import ingest_job, landing_sensor, pipeline_job, schedules
 from nsm_pipeline.orchestration.partitions import weekly_partitions
 from nsm_pipeline.orchestration.resources import HomeResource
@@ -44,6 +46,7 @@ def build_definitions(home: Home, as_of: date | None = None) -> dg.Definitions:
             landing_assets(),
             weekly_assets(opened.plans, partitions),
             *(growth_asset(use_case) for use_case in use_cases.values()),
+            *(instrumentation_asset(use_case, TEAM) for use_case in use_cases.values()),
             certificates_asset(names),
             extracts_asset(names),
         ],

@@ -16,9 +16,10 @@ from rich.table import Table
 
 from nsm_pipeline.drift.findings import Finding
 from nsm_pipeline.drift.lateness import SETTLED, Lateness
+from nsm_pipeline.drift.overlap import Copy
 from nsm_pipeline.errors import UserError, nearest
 from nsm_pipeline.home import Home
-from nsm_pipeline.steps.instrumentation import Deliveries, Instrumentation, document, instrumentation
+from nsm_pipeline.steps.instrumentation import Deliveries, DualRun, Instrumentation, document, instrumentation
 from nsm_pipeline.steps.opening import Open, open_playbook
 from nsm_pipeline.steps.sources import SourceSent
 
@@ -40,6 +41,8 @@ def show_instrumentation(
         print(json.dumps(document(report), indent=1, default=str))
         return
     _print_sources(report.sources)
+    for one in report.dual_runs:
+        _print_dual_run(one)
     _print_findings(report)
     _print_deliveries(report.deliveries)
     _print_lateness(report)
@@ -79,6 +82,42 @@ def _sent(mapping: object) -> str:
 
 def _day(day: date | None) -> str:
     return "" if day is None else str(day)
+
+
+def _print_dual_run(run: DualRun) -> None:
+    table = _table("week", "sent as", right=("rows", "accounts", "users", "matched", "both sent", "bias", "alone"))
+    for week, copies in groupby(run.copies, key=lambda one: one.week):
+        for place, one in enumerate(copies):
+            table.add_row(
+                "" if place else str(week), escape(one.source), f"{one.rows:,}", f"{one.accounts:,}", f"{one.users:,}",
+                f"{one.matched:,}", "" if one.preferred else f"{one.rows_both:,}", _bias(one),
+                "" if one.accounts_alone is None else f"{one.accounts_alone:,}",
+            )  # fmt: skip
+    console.print(
+        f"[bold]Dual run[/] of {run.event} in {run.use_case}: rows, facts that matched, rows of accounts that sent "
+        "both and their bias against the preferred copy, accounts that sent this copy alone",
+        highlight=False,
+    )
+    console.print(table)
+    sources = list(dict.fromkeys(one.source for one in run.copies))
+    effects = _table("week", "metric", right=("reconciled", *(f"{escape(name)} alone" for name in sources), "of both"))
+    for one_effect in run.effects:
+        both = {_value(one_effect.of_both.get(name)) for name in sources} if one_effect.of_both else {""}
+        effects.add_row(
+            str(one_effect.week), one_effect.metric, _value(one_effect.values[""]),
+            *(_value(one_effect.values[name]) for name in sources),
+            "as reconciled" if len(both) == 1 and both != {""} else " / ".join(sorted(both)),
+        )  # fmt: skip
+    console.print(effects)
+    console.print()
+
+
+def _bias(copy: Copy) -> str:
+    return "" if copy.bias is None else f"{copy.bias:+.1%}"
+
+
+def _value(value: float | None) -> str:
+    return "none" if value is None else f"{value:,.4g}" if value % 1 else f"{value:,.0f}"
 
 
 def _print_findings(report: Instrumentation) -> None:

@@ -53,7 +53,8 @@ def merged(findings: Iterable[Finding]) -> list[Finding]:
         key = (one.kind, one.week, one.event, one.property_name)
         known = found.get(key)
         use_cases = (*(known.use_cases if known else ()), *one.use_cases)
-        found[key] = replace(known or one, use_cases=tuple(dict.fromkeys(use_cases)))
+        yaml = "\n".join(dict.fromkeys(text for text in (known.yaml if known else "", one.yaml) if text))
+        found[key] = replace(known or one, use_cases=tuple(dict.fromkeys(use_cases)), yaml=yaml)
     return sorted(found.values(), key=lambda one: (one.week, one.kind, one.event, one.property_name))
 
 

@@ -118,19 +118,31 @@ def with_factor(mapping: PropertyMapping, old: SeenValues, new: SeenValues) -> P
 
 def likeness(event: Event, source: Source, pair: Pair) -> list[str] | None:
     """Why two names are probably one event, in words; None where properties or accounts are not alike."""
-    names = {values.name for values in pair.old.properties}
-    others = {values.name for values in pair.new.properties}
-    found = mapped(event, source, pair)
-    both = {mapping.source for mapping in found.values()} | (names & others)
-    union = len(names) + len(others) - len(both)
-    share = len(both) / union if union else 1.0
+    both = _in_common(event, source, pair)
+    union = len(pair.old.properties) + len(pair.new.properties) - both
+    share = both / union if union else 1.0
     if share < ALIKE_PROPERTIES or pair.accounts < ALIKE_ACCOUNTS:
         return None
     said = [
-        f"{len(both)} of {union} properties in common" if union else "no properties either",
+        f"{both} of {union} properties in common" if union else "no properties either",
         f"{pair.accounts:.0%} of accounts in common",
     ]
     return ["a similar name", *said] if alike_names(source.name, pair.new.name) else said
+
+
+def _in_common(event: Event, source: Source, pair: Pair) -> int:
+    """How many properties both names send: under one name, as mapped, or with the same values."""
+    spelled = {sent: name for name, sent in spellings(event, source).items()}
+    found = {spelled[name]: mapping.source for name, mapping in mapped(event, source, pair).items()}
+    new = {values.name: values for values in pair.new.properties}
+    for values in pair.old.properties:
+        if values.name not in found and values.name in new.keys() - found.values():
+            found[values.name] = values.name
+    for values in pair.old.properties:
+        free = [one for name, one in new.items() if name not in found.values()]
+        if values.name not in found and (best := _most_alike(values, free)) is not None:
+            found[values.name] = best
+    return len(found)
 
 
 def proposal(event: Event, source: Source, pair: Pair, since: date, until: date | None) -> dict[str, Any]:

@@ -11,6 +11,7 @@ preferred source has of the same accounts, `accounts_differ` how many of them ha
 
 from __future__ import annotations
 
+from collections.abc import Mapping as Keyed
 from collections.abc import Sequence
 from typing import Any
 
@@ -19,7 +20,6 @@ import ibis
 import pyarrow as pa
 
 from nsm_pipeline.events.instrumentation import LANDED, Mapping
-from nsm_pipeline.lake import digest
 
 COPIES_VERSION = 1
 COPIES = pa.schema(
@@ -36,11 +36,6 @@ COPIES = pa.schema(
         ),
     ]
 )  # fmt: skip
-
-
-def copies_fingerprint(usage: str) -> str:
-    """Of a week's copies, from the fingerprint of its usage events: they rest on the same."""
-    return digest(COPIES_VERSION, usage)
 
 
 def copies_sql(mapping: Mapping) -> str:
@@ -83,7 +78,7 @@ def _best(mapping: Mapping) -> dict[str, Any]:
     return {"events": events, "best": best}
 
 
-def _long(mapping: Mapping, found: dict[tuple[str, int], Sequence[int]]) -> list[dict[str, object]]:
+def _long(mapping: Mapping, found: Keyed[tuple[str, int], Sequence[int]]) -> list[dict[str, object]]:
     """Rows in the order of the playbook, also of sources that sent nothing."""
     best = dict(zip(*_best(mapping).values(), strict=True))
     nothing = [0] * 8

@@ -17,7 +17,7 @@ import duckdb
 import pyarrow as pa
 
 from nsm_pipeline.events.accounts import STANDARD, snapshot_of
-from nsm_pipeline.events.copies import copies_fingerprint
+from nsm_pipeline.events.copies import COPIES_VERSION
 from nsm_pipeline.events.duplicates import losers_file
 from nsm_pipeline.events.instrumentation import Mapping, mapping_in
 from nsm_pipeline.events.ledger import Ledger
@@ -193,9 +193,16 @@ class WeekInputs:
         """Whether copies of a dual run can meet in a week: only then there is a file of `source_copies`."""
         return bool(self.mapping(use_case, week).reconciled())
 
+    def beside(self, use_case: UseCase, week: date) -> tuple[str, ...]:
+        """Tables that are written with a use case's usage events of a week."""
+        return ("event_quality", "source_copies") if self.has_copies(use_case, week) else ("event_quality",)
+
+    def copies_made_from(self, use_case: UseCase, week: date) -> Document:
+        """What a use case's copies in a week are made from: the same as its usage events."""
+        return {"code": COPIES_VERSION, "usage": self.fingerprint(use_case, week)}
+
     def copies_fingerprint(self, use_case: UseCase, week: date) -> str:
-        """Of a use case's copies in a week."""
-        return copies_fingerprint(self.fingerprint(use_case, week))
+        return digest(self.copies_made_from(use_case, week))
 
     def quarantined(self, week: date) -> int:
         """Rows set aside that count for a week: by their UTC week's Monday."""

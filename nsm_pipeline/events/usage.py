@@ -197,7 +197,8 @@ class UsageStep(WeekInputs):
         if keys_sql:  # a week in which copies can meet is built alone
             (week,) = weeks
             table = copies_rows(connection, keys_sql, mapping)
-            self.lake.write(table, self.copies_fingerprint(use_case, week), "source_copies", name, week)
+            told, said = self.copies_fingerprint(use_case, week), self.copies_made_from(use_case, week)
+            self.lake.write(table, told, "source_copies", name, week, made_from=said)
         for week in weeks:
             wide = {str(row["event"]): row for row in counts.get(week, ())}
             rows = sum(int(str(row["rows"])) for row in wide.values())

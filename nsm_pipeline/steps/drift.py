@@ -69,14 +69,17 @@ def watched(opened: Open) -> Watched:
 def drift(opened: Open) -> list[Finding]:
     """Every alarm over the whole series, those that somebody has explained among them; kept until anything that they
     rest on changes."""
-    use_cases = opened.playbook.use_cases
+    use_cases, lake = opened.playbook.use_cases, opened.lake
     weeks = [
-        [str(week), opened.usage.evidence_fingerprint(week)]
-        + [opened.usage.quality_fingerprint(use_case, week) for use_case in use_cases.values()]
+        [str(week), lake.fingerprint("unmapped_events", week)]
+        + [lake.fingerprint("event_quality", name, week) for name in use_cases]
         for week in opened.complete_weeks
     ]
-    declared = {name: [one.model_dump() for one in case.events.values()] for name, case in use_cases.items()}
-    key = digest(DRIFT_VERSION, weeks, declared, len(opened.stale_weeks()))
+    declared = {
+        name: {event: one.model_dump() for event, one in use_case.events.items()}
+        for name, use_case in use_cases.items()
+    }
+    key = digest(DRIFT_VERSION, weeks, declared)
     store = opened.home.lake / ".gathered" / "drift.json"
     try:
         kept = Kept.model_validate_json(store.read_bytes())

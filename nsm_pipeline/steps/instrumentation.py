@@ -11,7 +11,10 @@ from typing import Any
 
 from nsm_pipeline.drift.findings import Finding
 from nsm_pipeline.drift.lateness import SETTLED, Arrived, Import, Lateness, by, imports, lateness, share_by, without
+from nsm_pipeline.drift.overlap import Copy, dual_runs
 from nsm_pipeline.steps.drift import drift
+from nsm_pipeline.steps.dual_runs import Effect, effects
+from nsm_pipeline.steps.dual_runs import copies as all_copies
 from nsm_pipeline.steps.lateness import arrivals
 from nsm_pipeline.steps.opening import Open
 from nsm_pipeline.steps.sources import SourceSent, sources_sent
@@ -40,10 +43,21 @@ class Settling:
 
 
 @dataclass(frozen=True)
+class DualRun:
+    """The weeks in which several sources sent an event: what each said, and what that does to every metric."""
+
+    use_case: str
+    event: str
+    copies: tuple[Copy, ...]
+    effects: tuple[Effect, ...]
+
+
+@dataclass(frozen=True)
 class Instrumentation:
     """A home's instrumentation. `alarms` are those that nobody has explained; `explained` the others."""
 
     sources: tuple[SourceSent, ...]
+    dual_runs: tuple[DualRun, ...]
     alarms: tuple[Finding, ...]
     explained: tuple[Finding, ...]
     deliveries: Deliveries
@@ -68,6 +82,11 @@ def instrumentation(opened: Open, use_cases: Collection[str] = (), events: Colle
     found = imports(counted.arrived, counted.received)
     return Instrumentation(
         tuple(sources),
+        tuple(
+            DualRun(name, event, tuple(copies), tuple(effects(opened, name, event, copies)))
+            for (name, event), copies in dual_runs(all_copies(opened)).items()
+            if (not use_cases or name in use_cases) and (not events or event in events)
+        ),
         tuple(one for one in findings if not one.explained),
         tuple(one for one in findings if one.explained),
         deliveries(opened),
@@ -112,6 +131,15 @@ def document(report: Instrumentation) -> dict[str, Any]:
     """The report for a script."""
     return {
         "sources": [asdict(one) for one in report.sources],
+        "dual_runs": [
+            {
+                "use_case": one.use_case,
+                "event": one.event,
+                "copies": [copy.document() for copy in one.copies],
+                "effects": [asdict(effect) for effect in one.effects],
+            }
+            for one in report.dual_runs
+        ],
         "alarms": [finding_document(one) for one in report.alarms],
         "explained": [finding_document(one) for one in report.explained],
         "deliveries": asdict(report.deliveries),

@@ -31,13 +31,12 @@ from nsm_pipeline.weeks import WEEK
 
 Published = frozenset[tuple[str, date]]
 """Use cases and weeks of which certified values are shown."""
-BESIDE = {"usage_events": "event_quality"}
-"""Tables that are written with another one."""
 
 
 @dataclass(frozen=True)
 class StaleWeek:
-    """A week of a use case with something to rebuild: `tables` in the order of their making, `stage` as of `Open`."""
+    """A week of a use case with something to rebuild: `tables` in the order of their making, `stage` as of `Open`,
+    `beside`: what is written with its usage events."""
 
     use_case: str
     week: date
@@ -45,6 +44,7 @@ class StaleWeek:
     reasons: tuple[Reason, ...]
     stage: str
     is_published: bool = False
+    beside: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,7 @@ def make_plan(opened: Open, before: Ledger, home: Home) -> Plan:
     weeks_shown = frozenset(week for _, week in published)
     stale = [one for name in opened.plans for one in _stale_weeks(opened, name, published)]
     growth = [name for name in opened.plans if opened.lake.fingerprint("growth", name) != _growth(opened, name)]
-    files = {f"{table}/{one.use_case}/{one.week}.parquet" for one in stale for table in _written(one.tables)}
+    files = {f"{table}/{one.use_case}/{one.week}.parquet" for one in stale for table in _written(one)}
     files |= {f"growth/{name}.parquet" for name in growth}
     evidence = [week for week in opened.weeks if _is_evidence_stale(opened, week)]
     files |= {f"{table}/{week}.parquet" for table in ("week_evidence", "unmapped_events") for week in evidence}
@@ -147,11 +147,11 @@ def _growth(opened: Open, name: str) -> str | None:
     return opened.growth_fingerprint(name) if opened.weeks else None
 
 
-def _written(tables: Iterable[str]) -> Iterator[str]:
-    for table in tables:
+def _written(one: StaleWeek) -> Iterator[str]:
+    for table in one.tables:
         yield table
-        if table in BESIDE:
-            yield BESIDE[table]
+        if table == "usage_events":
+            yield from one.beside
 
 
 def _is_evidence_stale(opened: Open, week: date) -> bool:
@@ -179,7 +179,8 @@ def _stale_weeks(opened: Open, name: str, published: Published) -> Iterator[Stal
             is_published = (name, week) in published
             about = About(opened.ledger, opened.definition_of, is_published)
             found = _reasons(opened, name, week, tables, about, shifted)
-            yield StaleWeek(name, week, tuple(tables), tuple(found), opened.stage(week), is_published)
+            beside = opened.usage.beside(opened.playbook.use_cases[name], week)
+            yield StaleWeek(name, week, tuple(tables), tuple(found), opened.stage(week), is_published, beside)
 
 
 def _reasons(opened: Open, name: str, week: date, tables: Sequence[str], about: About, shifted: bool) -> list[Reason]:
@@ -244,5 +245,5 @@ def _group(weeks: Sequence[StaleWeek]) -> Group:
         )
         for reason in first.reasons
     )
-    files = len(weeks) * len(list(_written(first.tables)))
+    files = sum(len(list(_written(one))) for one in weeks)
     return Group(first.use_case, tuple(one.week for one in weeks), first.tables, summed, files)

@@ -27,8 +27,12 @@ from nsm_pipeline.weeks import Calendar
 USE_CASES = ("ci", "compliance", "security")
 WEEKLY = ("account_weeks", "north_star", "inputs", "counter_metrics")
 ON_ACCOUNT_WEEKS = {
-    "deliveries_are_sound", "volume_is_usual", "properties_are_present", "copies_agree", "growth_adds_up",
-}  # fmt: skip
+    "deliveries_are_sound",
+    "volume_is_usual",
+    "copies_agree",
+    "properties_are_present",
+    "growth_adds_up",
+}
 ON_NORTH_STAR = {"values_are_present", "accounts_agree", "declared_gates"}
 FROZEN = "company: Test\nas_of: 2026-03-18\n"
 
@@ -45,7 +49,7 @@ def test_the_public_surface(tmp_path: Path) -> None:
         "landed_events": "landing",
         "accounts": "landing",
         "usage_events": "landing",
-        **{f"{name}/{table}": name for name in USE_CASES for table in (*WEEKLY, "growth")},
+        **{f"{name}/{table}": name for name in USE_CASES for table in (*WEEKLY, "growth", "instrumentation")},
         "certificates": "publication",
         "extracts": "publication",
     }
@@ -57,6 +61,7 @@ def test_the_public_surface(tmp_path: Path) -> None:
         "usage_events": {"rows_reconcile"},
         **{f"{name}/account_weeks": ON_ACCOUNT_WEEKS for name in USE_CASES},
         **{f"{name}/north_star": ON_NORTH_STAR for name in USE_CASES},
+        **{f"{name}/instrumentation": {"no_drift"} for name in USE_CASES},
     }
     repository = definitions.get_repository_def()
     jobs = {job.name for job in repository.get_all_jobs() if not job.name.startswith("__")}
@@ -74,7 +79,7 @@ def test_every_asset_says_what_it_is(tmp_path: Path) -> None:
         assert spec.kinds, key
         weekly = key == "usage_events" or key.split("/")[-1] in WEEKLY
         assert (spec.partitions_def is not None) == weekly, key
-        if key not in ("landed_events", "certificates", "extracts"):
+        if key not in ("landed_events", "certificates", "extracts") and not key.endswith("/instrumentation"):
             assert "dagster/column_schema" in spec.metadata, key
 
 
