@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from itertools import pairwise
 from statistics import median
 
 from nsm_pipeline.weeks import WEEK
@@ -66,10 +67,11 @@ class _Level:
 
     @property
     def spread(self) -> float:
-        """How many times the variance of counts is that of chance alone; 1 at least."""
-        usual = self.usual
-        squares = [(count - usual) ** 2 / usual for count in self.seen[-LEVEL:]] if usual else [0.0]
-        return max(1.0, median(squares) / HALF_OF_SQUARES)
+        """How many times the variance of counts is that of chance alone; 1 at least. From changes between neighbours,
+        which a trend or a step moves little."""
+        recent = self.seen[-LEVEL - 1 :]
+        squares = [(b - a) ** 2 / (a + b) for a, b in pairwise(recent) if a + b]
+        return max(1.0, median(squares or [0.0]) / HALF_OF_SQUARES)
 
 
 def collapses(
