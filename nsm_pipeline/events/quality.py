@@ -3,15 +3,17 @@
 What belongs here: `event_quality`. What does not: what is good enough (`certification`), what is unusual (`drift`).
 
 Missing and invalid values are counted over all rows. Which values there are is read from some hundred rows of each
-event and week, chosen by a hash of account and time, so that the same events always give the same choice: `sampled` of
+event and week, chosen by a hash of their time, so that the same events always give the same choice: `sampled` of
 them have a value; `values` counts these where they are few and short, as JSON; `middle` is the median of numbers.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from datetime import date
 
+import duckdb
 import ibis
 import ibis.expr.types as ir
 import pyarrow as pa
@@ -47,29 +49,67 @@ def quality_sql(use_case: UseCase) -> str:
     return str(ibis.to_sql(usage.group_by("week", "event").agg(**measures), dialect="duckdb"))
 
 
-def sample_sql(use_case: UseCase, counts: Counts) -> str:
-    """SQL over the table `usage`, whose rows by week and event are `counts`: per week and event, of some rows, how many
-    have a value of each property (`sampled_…`), which ones (`values_…`), and the median of numbers (`middle_…`)."""
-    fewer = [
-        f"WHEN week = DATE '{week}' AND enum_code(event) = {list(use_case.events).index(str(row['event']))} THEN {mask}"
-        for week, rows in counts.items()
-        for row in rows
-        if (mask := _mask(int(str(row["rows"]))))
-    ]
+def sampled(connection: duckdb.DuckDBPyConnection, use_case: UseCase, counts: Counts) -> Counts:
+    """Of some rows of the table `usage`, whose rows by week and event are `counts`: how many have a value of each
+    property (`sampled_…`), how often each value comes (`values_…`, as pairs), and the median of numbers (`middle_…`).
+    """
+    pairs = {(week, str(row["event"])): int(str(row["rows"])) for week, rows in counts.items() for row in rows}
+    found = _sample(connection, use_case, pairs, "hash(occurred_at)")
+    # Where many events have one instant, as they do where days are all that is sent, it tells too few of them apart.
+    few = {pair: rows for pair, rows in pairs.items() if _chosen(found, pair) < min(rows, LEAST_SAMPLED // 4)}
+    if few:
+        found |= _sample(connection, use_case, few, "hash(account_id, occurred_at)")
+    by_week: dict[date, list[Mapping[str, object]]] = {}
+    for (week, _), row in found.items():
+        by_week.setdefault(week, []).append(row)
+    return by_week
+
+
+Sampled = dict[tuple[date, str], Mapping[str, object]]
+
+
+def _chosen(found: Sampled, pair: tuple[date, str]) -> int:
+    return int(str(found[pair]["chosen"])) if pair in found else 0
+
+
+def _sample(
+    connection: duckdb.DuckDBPyConnection, use_case: UseCase, pairs: Mapping[tuple[date, str], int], hash_: str
+) -> Sampled:
+    """Facts about some rows of some weeks' events, chosen by a hash."""
+    places = {name: place for place, name in enumerate(use_case.events)}
     # The lowest bits of a hash are as good as any, and far quicker to ask for than a remainder.
-    chosen = f"(hash(account_id, occurred_at) & (CASE {' '.join(fewer)} ELSE 0 END)::UBIGINT) = 0" if fewer else "true"
+    masks = " ".join(
+        f"WHEN week = DATE '{week}' AND enum_code(event) = {places[event]} THEN {_mask(rows)}"
+        for (week, event), rows in pairs.items()
+    )
+    if not masks:
+        return {}
+    least = min(map(_mask, pairs.values()))
     asked = ""
-    for name, kind in declared_properties(use_case).items():
+    for name, kind in _watched(use_case).items():
         asked += f', count("{name}") AS "sampled_{name}"'
         if kind in ("integer", "number"):
             asked += f', median("{name}")::DOUBLE AS "middle_{name}"'
         if kind in ("string", "boolean", "integer"):
-            few = f'approx_count_distinct("{name}") <= {2 * MOST_VALUES}'
-            short = f'max(length("{name}"::VARCHAR)) <= {LONGEST_VALUE}'
-            listed = f'histogram("{name}"::VARCHAR)'
-            asked += f", CASE WHEN {few} AND {short} AND cardinality({listed}) <= {MOST_VALUES} THEN {listed}::JSON END"
-            asked += f' AS "values_{name}"'
-    return f"SELECT week, event{asked} FROM usage WHERE {chosen} GROUP BY week, event"
+            asked += f', histogram("{name}"::VARCHAR) AS "values_{name}"'
+    rows = connection.execute(
+        f"""SELECT week, event, count(*) AS chosen{asked} FROM usage
+        WHERE ({hash_} & {least}::UBIGINT) = 0 AND ({hash_} & (CASE {masks} END)::UBIGINT) = 0 GROUP BY week, event"""
+    )
+    return {(row["week"], str(row["event"])): row for row in rows.to_arrow_table().to_pylist()}
+
+
+def _watched(use_case: UseCase) -> dict[str, str]:
+    """Properties of which values are looked at: those that tell facts apart have as many as there are facts."""
+    keys = {key for event in use_case.events.values() for key in event.same}
+    return {name: kind for name, kind in declared_properties(use_case).items() if f"properties.{name}" not in keys}
+
+
+def _listed(pairs: object) -> str | None:
+    """Counts of values as JSON, where they are few and short."""
+    if not isinstance(pairs, list) or len(pairs) > MOST_VALUES or any(len(value) > LONGEST_VALUE for value, _ in pairs):
+        return None
+    return json.dumps(dict(sorted(pairs)), ensure_ascii=False)
 
 
 def _mask(rows: int) -> int:
@@ -99,13 +139,13 @@ def _outside(usage: ir.Table, use_case: UseCase, name: str) -> ir.BooleanValue |
 def quality_rows(
     use_case: UseCase,
     counts: Mapping[str, Mapping[str, object]],
-    sampled: Mapping[str, Mapping[str, object]],
+    some_rows: Mapping[str, Mapping[str, object]],
     matched: Mapping[str, int],
 ) -> list[dict[str, object]]:
     """Long form: a row per declared event (property null) and one per property of it."""
     rows: list[dict[str, object]] = []
     for name, event in use_case.events.items():
-        found, some = counts.get(name, {}), sampled.get(name, {})
+        found, some = counts.get(name, {}), some_rows.get(name, {})
         total = int(str(found.get("rows", 0)))
         shared = {"event": name, "rows": total, "internal": found.get("internal", 0)}
         copies = max(matched.get(name, total) - total, 0)
@@ -118,7 +158,7 @@ def quality_rows(
                 "invalid": found.get(f"invalid_{key}", 0),
                 "copies": 0,
                 "sampled": some.get(f"sampled_{key}", 0),
-                "values": some.get(f"values_{key}"),
+                "values": _listed(some.get(f"values_{key}")),
                 "middle": some.get(f"middle_{key}"),
             }
             for key in event.properties

@@ -22,7 +22,7 @@ from nsm_pipeline.events.copies import copies_rows, copies_sql
 from nsm_pipeline.events.evidence import write_evidence
 from nsm_pipeline.events.inputs import EVIDENCE, WeekInputs, by_week
 from nsm_pipeline.events.instrumentation import LANDED, Mapping
-from nsm_pipeline.events.quality import QUALITY, quality_rows, quality_sql, sample_sql
+from nsm_pipeline.events.quality import QUALITY, quality_rows, quality_sql, sampled
 from nsm_pipeline.lake import EVENTS_ROW_GROUP, EVENTS_WRITER, digest, replacing, stamps
 from nsm_pipeline.playbook.models import UseCase
 
@@ -192,7 +192,7 @@ class UsageStep(WeekInputs):
             SELECT * REPLACE (event::canonical AS event) FROM ({usage_sql})"""
         )
         counts = by_week(connection.execute(counts_sql).to_arrow_table())
-        sampled = by_week(connection.execute(sample_sql(use_case, counts)).to_arrow_table())
+        looked_at = sampled(connection, use_case, counts)
         copies = by_week(connection.execute(matched_sql).to_arrow_table()) if matched_sql else {}
         if keys_sql:  # a week in which copies can meet is built alone
             (week,) = weeks
@@ -203,7 +203,7 @@ class UsageStep(WeekInputs):
             wide = {str(row["event"]): row for row in counts.get(week, ())}
             rows = sum(int(str(row["rows"])) for row in wide.values())
             self._store(connection, use_case, week, apart=len(weeks) > 1 and rows > EVENTS_ROW_GROUP)
-            some = {str(row["event"]): row for row in sampled.get(week, ())}
+            some = {str(row["event"]): row for row in looked_at.get(week, ())}
             matched = {str(row["event"]): int(row["rows"]) for row in copies.get(week, ())}
             table = pa.Table.from_pylist(quality_rows(use_case, wide, some, matched), QUALITY)
             quality, said = self.quality_fingerprint(use_case, week), self.quality_made_from(use_case, week)

@@ -22,7 +22,7 @@ from nsm_pipeline.steps.dual_runs import copies, kept_effects
 from nsm_pipeline.steps.lateness import arrivals, latest_weeks
 from nsm_pipeline.steps.opening import WEEKLY_TABLES, Open
 
-LATELY = 13
+LATELY = 4
 SHOWN = 50
 NO_DRIFT = "no_drift"
 
@@ -108,7 +108,7 @@ def _dual_runs(opened: Open, name: str) -> dict[str, dg.MetadataValue]:
 
 
 def _lateness(opened: Open, use_case: UseCase) -> dg.MetadataValue:
-    """How late the rows of the newest complete weeks came, by name as sent."""
+    """How late the rows of some weeks came, by name as sent: the newest whose late rows have mostly come."""
     names = {source.name for event in use_case.events.values() for source in event.sources}
     arrived = [one for one in arrivals(opened, latest_weeks(opened, LATELY)).arrived if one.name in names]
     rows = [

@@ -21,6 +21,7 @@ from nsm_pipeline.steps.opening import Open
 from nsm_pipeline.weeks import WEEK, utc_week
 
 LATENESS_VERSION = 1
+AWAITED = 4
 EVENTS = "usage_events/"
 Counted = dict[str, Any]
 
@@ -81,24 +82,24 @@ def _count(
     """Rows of a UTC week by sender, name, delay and day of arrival; see `Arrived`."""
     calendar = opened.calendar
     # The local weeks that end in or after a UTC week: two, where weeks do not start with Monday's UTC midnight.
-    first = calendar.week_of_day(week) - WEEK
-    ends = sorted({calendar.instant(first + n * WEEK) for n in range(1, 4)})
+    first = calendar.week_of_day(week)
     given = {
         "files": opened.usage.files([(week, content) for content in contents]),
         "senders": [senders[content] for content in contents],
-        "ends": ends,
+        **{name: calendar.instant(first + n * WEEK) for n, name in enumerate(("begins", "ends", "next"))},
         "old": timedelta(days=OLD_DAYS) // timedelta(microseconds=1),
     }
     rows = connection.execute(
         """WITH rows AS (
             SELECT ($senders::VARCHAR[])[file_index::BIGINT + 1] AS sender, event_name, received_at::DATE AS day,
                 greatest(0, epoch_us(received_at) - epoch_us(occurred_at)) AS late,
-                greatest(0, epoch_us(received_at)
-                    - epoch_us(list_min(list_filter($ends::TIMESTAMP[], lambda e: e > occurred_at)))) AS after
+                greatest(0, epoch_us(received_at) - epoch_us(CASE WHEN occurred_at < $begins THEN $begins
+                    WHEN occurred_at < $ends THEN $ends ELSE $next END)) AS after
             FROM read_parquet($files))
         SELECT sender, event_name,
-            CASE WHEN late <= 259200000000 THEN ceil(late / 3600000000) ELSE 24 * ceil(late / 86400000000) END::INTEGER,
-            ceil(after / 86400000000)::INTEGER, CASE WHEN late > $old THEN day END, count(*)
+            CASE WHEN late <= 259200000000 THEN (late + 3599999999) // 3600000000
+                ELSE 24 * ((late + 86399999999) // 86400000000) END,
+            (after + 86399999999) // 86400000000, CASE WHEN late > $old THEN day END, count(*)
         FROM rows GROUP BY ALL ORDER BY ALL""",
         given,
     ).fetchall()
@@ -130,5 +131,5 @@ def _joined(counted: Sequence[Counted]) -> Arrivals:
 
 
 def latest_weeks(opened: Open, count: int) -> list[date]:
-    """The UTC weeks of the newest complete weeks."""
-    return sorted({utc_week(week) for week in opened.complete_weeks[-count:]})
+    """The UTC weeks of the newest complete weeks, without the last AWAITED, whose late rows have not come yet."""
+    return sorted({utc_week(week) for week in opened.complete_weeks[-count - AWAITED : -AWAITED]})
