@@ -112,12 +112,14 @@ def published(home: Path) -> dict[str, str]:
 
 
 def lake_files(home: Path) -> dict[str, str]:
-    """Digest of every file of the lake that is made of landed rows and definitions alone."""
+    """Digest of every file of the lake that is made of landed rows and definitions alone; what is kept of them to be
+    quick lies in hidden folders."""
     lake = home / "lake"
+    found = [file.relative_to(lake) for file in sorted(lake.rglob("*")) if file.suffix in (".parquet", ".json")]
     return {
-        file.relative_to(lake).as_posix(): _digest(file)
-        for file in sorted(lake.rglob("*"))
-        if file.suffix in (".parquet", ".json") and file.name not in OF_THE_MOMENT
+        file.as_posix(): _digest(lake / file)
+        for file in found
+        if file.name not in OF_THE_MOMENT and not file.parts[0].startswith(".")
     }
 
 

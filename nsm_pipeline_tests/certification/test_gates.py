@@ -13,7 +13,8 @@ import yaml
 from homes import opened
 
 from nsm_pipeline.certification.certificates import CertifiedGate, certify
-from nsm_pipeline.certification.evidence import METRIC_COLUMNS, WEEK_COLUMNS, Evidence
+from nsm_pipeline.certification.columns import METRIC_COLUMNS, WEEK_COLUMNS
+from nsm_pipeline.certification.evidence import Evidence
 from nsm_pipeline.certification.gates import CHECKS, Gate, gates_of
 from nsm_pipeline.certification.judging import GateResult, judge
 from nsm_pipeline.errors import PlaybookError
