@@ -15,7 +15,7 @@ from typing import Any, Literal
 from nsm_pipeline.certification.columns import EXACT
 from nsm_pipeline.playbook.models import UseCase
 
-GATES_VERSION = 2
+GATES_VERSION = 3
 # Kinds whose value is a number of something: never missing, never negative.
 COUNTING = ("count", "count_distinct", "count_entities", "lifecycle")
 ACROSS_ROWS = re.compile(r"unique|increasing|decreasing|z_score")

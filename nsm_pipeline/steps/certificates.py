@@ -83,10 +83,11 @@ def run_certificates(opened: Open) -> list[WeekState]:
         release = Release.of(opened)
         for name in opened.plans:
             verdicts = run_gates(opened, name)
-            for week, outcome in verdicts.weeks.items():
+            for week in verdicts.weeks:
                 if not verdicts.failed(week) and opened.playbook.use_cases[name].status != "proposed":
                     gates = [
-                        CertifiedGate(**one.model_dump(include=set(CertifiedGate.model_fields))) for one in outcome
+                        CertifiedGate(**one.model_dump(include=set(CertifiedGate.model_fields)))
+                        for one in verdicts.judged(week)
                     ]
                     _store(opened, name, week, gates)
             states.extend(week_states(opened, name, verdicts, release))
@@ -176,7 +177,7 @@ def _week_state(opened: Open, name: str, week: date, verdicts: Verdicts | None, 
         failed = ("the use case is proposed, not agreed", *failed)
     warnings = tuple(f"{one.gate}: {one.found}" for one in verdicts.failed(week, "warning"))
     candidate, waiting = load_issued(opened, name, week), opened.waiting(name, week)
-    told: dict[str, Any] = {"warnings": warnings, "gates": len(verdicts.weeks[week]), "waiting": waiting}
+    told: dict[str, Any] = {"warnings": warnings, "gates": len(verdicts.judged(week)), "waiting": waiting}
     if failed:
         return WeekState(name, week, "withheld", published, stage, failed, **told)
     if candidate is None or candidate.certificate.fingerprints != _fingerprints(opened, name, week):

@@ -41,7 +41,7 @@ FROM_ACCOUNTS = pa.schema([("week", pa.date32()), ("value", pa.float64())])
 
 
 class GateOutcome(BaseModel):
-    """A gate's outcome in one week, as kept in the verdict."""
+    """A gate's outcome in one week, as kept in the verdict. `rows`: how many it looked at."""
 
     model_config = ConfigDict(frozen=True)
     gate: str
@@ -49,6 +49,7 @@ class GateOutcome(BaseModel):
     table: str
     severity: str
     passed: bool
+    rows: int
     found: str = ""
 
 
@@ -58,6 +59,11 @@ class Verdicts(BaseModel):
     key: str
     marks: dict[date, str] = {}
     weeks: dict[date, list[GateOutcome]]
+
+    def judged(self, week: date) -> list[GateOutcome]:
+        """What was judged in a week: of a gate on dual runs nothing in a week without one, so that the first does not
+        revoke the certificates of all weeks before it."""
+        return [one for one in self.weeks.get(week, []) if one.rows]
 
     def failed(self, week: date, severity: str = "critical") -> list[GateOutcome]:
         return [one for one in self.weeks.get(week, []) if not one.passed and one.severity == severity]
@@ -196,7 +202,7 @@ def _judge(
         outcome[week] = [
             GateOutcome(
                 gate=result.gate.name, check=result.gate.check, table=result.gate.frame,
-                severity=result.gate.severity, passed=result.passed, found=_found(result.failing),
+                severity=result.gate.severity, passed=result.passed, rows=result.rows, found=_found(result.failing),
             )
             for result in found
         ]  # fmt: skip
