@@ -29,7 +29,7 @@ class Change:
     """One value that is not what was shown before; a row that was or is not there has neither value nor state.
 
     `stage`: flash where the old value was; else the stage that the week has reached by now. `is_new`: nothing of the
-    metric was shown before.
+    metric was shown before, or of the week nothing but flash values.
     """
 
     use_case: str
@@ -60,8 +60,14 @@ def changes(before: Tables, after: Tables) -> list[Change]:
     stages = _stages(after)
     shown = _stages(before).keys() | _pairs(ledger_of(before))
     known = {(row["use_case"], row["metric"]) for name in METRIC_TABLES for row in _distinct_metrics(before.get(name))}
+    complete = _complete(before)
+
+    def is_new(name: str, one: Mapping[str, Any]) -> bool:
+        is_known = (one["use_case"], one["metric"]) in known and (one["use_case"], one["week"]) in complete
+        return name in METRIC_TABLES and not is_known
+
     found = [
-        Change(**{**one, "is_new": name in METRIC_TABLES and (one["use_case"], one["metric"]) not in known})
+        Change(**{**one, "is_new": is_new(name, one)})
         for name in (*METRIC_TABLES, "growth")
         for one in _of_table(name, before.get(name), after[name], stages)
         if (one["use_case"], one["week"]) in shown
@@ -158,8 +164,21 @@ def _latest(*stages: str | None) -> str | None:
     return max(stages, key=lambda one: STAGES.index(one) if one in STAGES else -1)
 
 
-def _pairs(ledger: pa.Table) -> set[tuple[str, date]]:
-    rows = ledger.group_by(["use_case", "week"], use_threads=False).aggregate([]).to_pylist()
+def _complete(tables: Tables) -> set[tuple[str, date]]:
+    """Use cases and weeks of which more than flash values are shown, or once were."""
+    ledger = ledger_of(tables)
+    certified = pc.or_(pc.is_valid(ledger["old_certificate"]), pc.is_valid(ledger["new_certificate"]))
+    found = _pairs(ledger.filter(certified))
+    for name in METRIC_TABLES:
+        table = tables.get(name)
+        if table is not None:
+            has_states = "state" in table.column_names
+            found |= _pairs(table.filter(pc.not_equal(table["state"], "flash")) if has_states else table)
+    return found
+
+
+def _pairs(table: pa.Table) -> set[tuple[str, date]]:
+    rows = table.group_by(["use_case", "week"], use_threads=False).aggregate([]).to_pylist()
     return {(row["use_case"], row["week"]) for row in rows}
 
 

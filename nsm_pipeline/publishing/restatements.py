@@ -66,7 +66,8 @@ def baselines(ledger: pa.Table, weeks: set[tuple[str, date]]) -> dict[Key, float
 def kinds(found: Sequence[Change], before: Tables, tolerance: float) -> list[str]:
     """What kind of change each is: flash, settling, within_tolerance, restatement or added.
 
-    Growth follows the values it is made from: it is restated where one of them is, of its own week or an earlier.
+    Growth follows the values it is made from: it is restated where one of them is, of its own week or an earlier, and
+    else added where one of them is.
     """
     weeks = {(one.use_case, one.week) for one in found}
     bases = baselines(ledger_of(before), weeks)
@@ -87,17 +88,18 @@ def kinds(found: Sequence[Change], before: Tables, tolerance: float) -> list[str
         return "restatement" if is_beyond else "within_tolerance"
 
     of_metrics = {one.key: kind(one) for one in found if one.table != "growth"}
-    restated: dict[str, date] = {}
+    first: dict[tuple[str, str], date] = {}
     for one in found:
-        if of_metrics.get(one.key) == "restatement":
-            restated[one.use_case] = min(one.week, restated.get(one.use_case, one.week))
+        if one.key in of_metrics:
+            of = (of_metrics[one.key], one.use_case)
+            first[of] = min(one.week, first.get(of, one.week))
 
     def of_growth(one: Change) -> str:
         mine = kind(one)
         if mine not in ("restatement", "within_tolerance"):
             return mine
-        follows = one.use_case in restated and restated[one.use_case] <= one.week
-        return "restatement" if follows else "within_tolerance"
+        followed = (of for of in ("restatement", "added") if first.get((of, one.use_case), date.max) <= one.week)
+        return next(followed, "within_tolerance")
 
     return [of_metrics[one.key] if one.table != "growth" else of_growth(one) for one in found]
 

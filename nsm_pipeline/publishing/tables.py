@@ -171,7 +171,8 @@ RESTATEMENTS = ExtractTable(
         Column(
             "kind",
             "string",
-            "flash, settling, within_tolerance, restatement (final, beyond tolerance), or added (a new metric).",
+            "flash, settling, within_tolerance, restatement (final, beyond tolerance), or added (a new metric, or the "
+            "first certified values of a week that is final already).",
             True,
         ),
         Column("cause", "string", "What of that which the value is made of has changed.", True),

@@ -186,6 +186,15 @@ def test_kinds_follow_what_was_shown() -> None:
     assert kinds_of(published(row(100)), published(row(100), {**late, "value": 1})) == ["within_tolerance"]
 
 
+def test_the_first_certified_values_of_a_final_week_restate_nothing() -> None:
+    """A week that was withheld from its first day on and is repaired, or approved, when it is final already."""
+    in_progress = published(row(1, state="flash", stage="flash", certificate_id=None))
+    of_others = row(7, MONDAY - WEEK)
+    assert kinds_of(in_progress, published(of_others), published(of_others, row(2))) == ["flash", "added"]
+    was_certified = published(row(2), of_others)
+    assert kinds_of(was_certified, published(of_others), was_certified) == ["restatement", "restatement"]
+
+
 def test_small_changes_cannot_add_up_unseen() -> None:
     """100 → 100.6 → 101.2: each lies within 1 %, both together do not. From then on it is measured from there."""
     steps = [published(row(value)) for value in (100.0, 100.6, 101.2, 101.9, 100.5, 100.0)]
