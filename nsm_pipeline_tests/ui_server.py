@@ -76,6 +76,13 @@ class Server:
         assert launched["__typename"] == "LaunchBackfillSuccess", launched
         return str(launched["backfillId"])
 
+    def done(self, backfill: str) -> Any:
+        """A backfill's runs once all that there are have ended well; the daemon says so of the backfill itself only
+        half a minute later."""
+        runs = self.ask(BACKFILL, id=backfill)["partitionBackfillOrError"]["runs"]
+        assert not {run["status"] for run in runs} & {"FAILURE", "CANCELED"}, runs
+        return runs if {run["status"] for run in runs} == {"SUCCESS"} else None
+
     def ended(self, backfill: str) -> Any:
         """A backfill with its runs, once it has ended well."""
 
@@ -112,3 +119,8 @@ def mine(group: int) -> list[psutil.Process]:
         except (ProcessLookupError, PermissionError):
             continue
     return found
+
+
+def range_of(run: Any) -> tuple[str | None, str | None]:
+    tags = {tag["key"]: tag["value"] for tag in run["tags"]}
+    return tags.get("dagster/asset_partition_range_start"), tags.get("dagster/asset_partition_range_end")

@@ -9,7 +9,7 @@ from typing import Any
 import psutil
 import pytest
 from homes import here, states
-from ui_server import Server, mine
+from ui_server import Server, mine, range_of
 
 WEEKLY = ("account_weeks", "north_star", "inputs", "counter_metrics")
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(420)]
@@ -70,11 +70,6 @@ def made(server: Server, found: Any) -> dict[str, set[str]]:
             key = "/".join(one["assetKey"]["path"])
             weeks.setdefault(key, set()).update({one["partition"]} - {None})
     return weeks
-
-
-def range_of(run: Any) -> tuple[str | None, str | None]:
-    tags = {tag["key"]: tag["value"] for tag in run["tags"]}
-    return tags.get("dagster/asset_partition_range_start"), tags.get("dagster/asset_partition_range_end")
 
 
 def test_backfills_from_the_ui(server: Server, ingested: Path) -> None:
