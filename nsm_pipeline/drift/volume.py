@@ -119,7 +119,7 @@ def _collapse(
         if count >= COLLAPSED * usual:
             return None
         rows, expected = rows + count, expected + usual
-        if rows <= GONE * expected and expected >= ENOUGH:
+        if count <= GONE * usual and usual >= ENOUGH:
             return Collapse(event, weeks[0], weeks[0], week, rows, expected)
         if expected - rows >= SURE * (level.spread * expected) ** 0.5:
             return Collapse(event, weeks[0], weeks[0], week, rows, expected)

@@ -50,6 +50,13 @@ def test_few_rows_need_several_weeks_to_be_sure() -> None:
     assert (one.rows, one.expected) == (0, 18)
 
 
+def test_an_event_that_is_gone_is_known_with_the_first_week_without_it() -> None:
+    """However much it varied: 35 of 80 may be chance, and then none is not."""
+    wild = [40, 120, 60, 100, 50, 110, 80, 80]
+    (one,) = found([*wild, 35, 0, 0])
+    assert one.noticed == FIRST + 9 * WEEK
+
+
 def test_an_event_that_varies_much_may_fall_further() -> None:
     steady, wild = [40] * 8, [10, 80, 20, 90, 15, 70, 25, 85]
     assert len(found([*steady, 12])) == 1
