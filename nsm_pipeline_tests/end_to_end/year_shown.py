@@ -177,8 +177,8 @@ class Beside:
         self.versions = [row["version"] for row in rows]
 
     def check_against_a_fresh_build(self, fresh: Path) -> None:
-        """Every file of a home that is built at once from all that has landed is one of this home's, byte for byte. This
-        one has rows that were replaced besides, and definitions that hold no longer."""
+        """Every file of a home that is built at once from all that has landed is one of this home's, byte for byte.
+        This one has rows that were replaced besides, and definitions that hold no longer."""
         for folder in ("landing", "playbook"):
             shutil.copytree(self.home / folder, fresh / folder)
         assert here("--as-of", self.reference.today, "run", "--home", fresh).code == 0
