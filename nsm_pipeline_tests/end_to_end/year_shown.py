@@ -23,7 +23,8 @@ from year_published import Reference
 from year_rules import Number
 
 from nsm_pipeline.events.landing import load_ledger
-from nsm_pipeline.steps.release import load_published
+from nsm_pipeline.sealed import read_sealed
+from nsm_pipeline.steps.release import load_published, published_file
 
 ROWS = "metric, week, slice, slice_value, value, numerator, denominator, entities, state, stage, certificate_id"
 AS_PUBLISHED = " UNION ALL ".join(f"SELECT '{table}' AS t, use_case, {ROWS} FROM {table}" for table in TABLES[:-1])
@@ -145,7 +146,13 @@ class Beside:
         same(found, wanted)
 
     def check_certificates(self) -> None:
-        """Every certificate that is shown is kept, with the values and approvals that it stands for."""
+        """Every certificate that was ever shown is kept, with the approvals that it got; those that are shown now stand
+        for the values that are shown."""
+        for made, certificate_id in self.ids.items():
+            kept = read_sealed(published_file(self.zone.home, certificate_id))
+            signed = [(one["by"], one["note"]) for one in kept["approved"]]
+            assert signed == [(word.by, word.text) for word in self.reference.signed.get(made, [])], made
+            assert (kept["id"], kept["owner"]["name"]) == (certificate_id, f"{made.use_case.capitalize()} group")
         for (name, week), (made, cells) in self.reference.released.items():
             certificate = load_published(self.zone.home, self.ids[made])
             assert certificate is not None, made
