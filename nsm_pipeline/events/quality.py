@@ -21,7 +21,7 @@ import pyarrow as pa
 from nsm_pipeline.events.instrumentation import declared_properties, invalid, usage_columns
 from nsm_pipeline.playbook.models import Property, UseCase
 
-QUALITY_VERSION = 1
+QUALITY_VERSION = 2
 QUALITY = pa.schema(
     [
         ("event", pa.string()),
@@ -86,12 +86,13 @@ def _sample(
         return {}
     least = min(map(_mask, pairs.values()))
     asked = ""
-    for name, kind in _watched(use_case).items():
+    for name, kind in declared_properties(use_case).items():
         asked += f', count("{name}") AS "sampled_{name}"'
         if kind in ("integer", "number"):
             asked += f', median("{name}")::DOUBLE AS "middle_{name}"'
         if kind in ("string", "boolean", "integer"):
-            asked += f', histogram("{name}"::VARCHAR) AS "values_{name}"'
+            counted = f'histogram("{name}"::VARCHAR)'  # of what tells facts apart as long as there are facts: left out
+            asked += f', CASE WHEN cardinality({counted}) <= {MOST_VALUES} THEN {counted} END AS "values_{name}"'
     rows = connection.execute(
         f"""SELECT week, event, count(*) AS chosen{asked} FROM usage
         WHERE ({hash_} & {least}::UBIGINT) = 0 AND ({hash_} & (CASE {masks} END)::UBIGINT) = 0 GROUP BY week, event"""
@@ -99,15 +100,9 @@ def _sample(
     return {(row["week"], str(row["event"])): row for row in rows.to_arrow_table().to_pylist()}
 
 
-def _watched(use_case: UseCase) -> dict[str, str]:
-    """Properties of which values are looked at: those that tell facts apart have as many as there are facts."""
-    keys = {key for event in use_case.events.values() for key in event.same}
-    return {name: kind for name, kind in declared_properties(use_case).items() if f"properties.{name}" not in keys}
-
-
 def _listed(pairs: object) -> str | None:
     """Counts of values as JSON, where they are few and short."""
-    if not isinstance(pairs, list) or len(pairs) > MOST_VALUES or any(len(value) > LONGEST_VALUE for value, _ in pairs):
+    if not isinstance(pairs, list) or any(len(value) > LONGEST_VALUE for value, _ in pairs):
         return None
     return json.dumps(dict(sorted(pairs)), ensure_ascii=False)
 

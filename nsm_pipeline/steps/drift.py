@@ -9,6 +9,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from typing import Any
 
 from pydantic import BaseModel
 
@@ -49,6 +50,7 @@ def watched(opened: Open) -> Watched:
     counts: dict[tuple[str, str], dict[date, float]] = {}
     properties: dict[tuple[str, str, str], list[Week]] = {}
     for name, use_case in opened.playbook.use_cases.items():
+        tells_apart = {key for event in use_case.events.values() for key in event.same}
         for row in read_weeks(opened, "event_quality", name, weeks, QUALITY_BY_WEEK).to_pylist():
             event = use_case.events.get(row["event"])
             if event is None:
@@ -56,14 +58,20 @@ def watched(opened: Open) -> Watched:
             if row["property"] is None:
                 counts.setdefault((name, row["event"]), {})[row["week"]] = row["rows"]
             elif row["property"] in event.properties:
-                values = json.loads(row["values"]) if row["values"] else None
-                properties.setdefault((name, row["event"], row["property"]), []).append(
-                    Week(row["week"], row["rows"], row["missing"], row["sampled"], values, row["middle"])
-                )
+                key = (name, row["event"], row["property"])
+                properties.setdefault(key, []).append(_week(row, f"properties.{row['property']}" in tells_apart))
     undeclared: dict[str, dict[date, float]] = {}
     for row in read_weeks(opened, "unmapped_events", None, weeks, UNMAPPED).to_pylist():
         undeclared.setdefault(row["event_name"], {})[row["week"]] = row["rows"]
     return Watched(weeks, counts, properties, undeclared)
+
+
+def _week(row: Mapping[str, Any], tells_apart: bool) -> Week:
+    """A property in a week; of what tells facts apart the values are others every week, and say nothing."""
+    if tells_apart:
+        return Week(row["week"], row["rows"], row["missing"], 0, None, None)
+    values = json.loads(row["values"]) if row["values"] else None
+    return Week(row["week"], row["rows"], row["missing"], row["sampled"], values, row["middle"])
 
 
 def drift(opened: Open) -> list[Finding]:
