@@ -131,6 +131,8 @@ def _print_findings(report: Instrumentation) -> None:
             f"[green]✔[/] [bold]{_weeks(one)}[/] {escape(one.text)} [dim]Explained: {escape(one.explained)}[/]",
             highlight=False,
         )
+    for note in report.notes:
+        console.print(f"[cyan]·[/] {escape(note)}", highlight=False)
     if not report.alarms:
         console.print("[green]✔[/] Nothing has changed by itself that nobody has explained.")
     console.print()

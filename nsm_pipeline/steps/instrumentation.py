@@ -5,13 +5,16 @@ What belongs here: asking the steps and putting their answers together. What doe
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from nsm_pipeline.drift.findings import Finding
 from nsm_pipeline.drift.lateness import SETTLED, Arrived, Import, Lateness, by, imports, lateness, share_by, without
 from nsm_pipeline.drift.overlap import Copy, dual_runs
+from nsm_pipeline.drift.renames import spellings
+from nsm_pipeline.drift.volume import LEVEL
+from nsm_pipeline.steps import sent
 from nsm_pipeline.steps.drift import drift
 from nsm_pipeline.steps.dual_runs import Effect, effects
 from nsm_pipeline.steps.dual_runs import copies as all_copies
@@ -60,6 +63,7 @@ class Instrumentation:
     dual_runs: tuple[DualRun, ...]
     alarms: tuple[Finding, ...]
     explained: tuple[Finding, ...]
+    notes: tuple[str, ...]
     deliveries: Deliveries
     by_name: Mapping[str, Lateness]
     by_sender: Mapping[str, Lateness]
@@ -89,6 +93,7 @@ def instrumentation(opened: Open, use_cases: Collection[str] = (), events: Colle
         ),
         tuple(one for one in findings if not one.explained),
         tuple(one for one in findings if one.explained),
+        tuple(new_properties(opened, sources)),
         deliveries(opened),
         by(arrived, lambda one: one.name),
         by(arrived, lambda one: one.sender),
@@ -96,6 +101,27 @@ def instrumentation(opened: Open, use_cases: Collection[str] = (), events: Colle
         tuple(found),
         settling(opened, arrived, found),
     )
+
+
+def new_properties(opened: Open, sources: Sequence[SourceSent]) -> Iterator[str]:
+    """Properties of the newest complete week that nothing declares and that were not sent LEVEL weeks before, in words:
+    worth a look, and no alarm."""
+    weeks = opened.complete_weeks
+    if len(weeks) <= LEVEL:
+        return
+    names = sorted({one.name for one in sources})
+    before, now = (sent.seen(opened, [week], names) for week in (weeks[-1 - LEVEL], weeks[-1]))
+    declared: dict[str, set[str]] = {}
+    for use_case in opened.playbook.use_cases.values():
+        for event in use_case.events.values():
+            for source in event.sources:
+                declared.setdefault(source.name, set()).update(spellings(event, source))
+    for name in sorted(before.keys() & now.keys()):
+        known = declared[name] | {values.name for values in before[name].properties}
+        for values in now[name].properties:
+            if values.name not in known:
+                share = values.present / now[name].rows
+                yield f"'{name}' has begun to send '{values.name}' ({share:.0%} of rows), which nothing declares."
 
 
 def _concerns(finding: Finding, use_cases: Collection[str], events: Collection[str]) -> bool:
@@ -141,6 +167,7 @@ def document(report: Instrumentation) -> dict[str, Any]:
             for one in report.dual_runs
         ],
         "alarms": [finding_document(one) for one in report.alarms],
+        "notes": list(report.notes),
         "explained": [finding_document(one) for one in report.explained],
         "deliveries": asdict(report.deliveries),
         "lateness": {

@@ -13,6 +13,7 @@ from homes import copy
 from watching import alarms, build, change_sent, paste, sample_home, usage
 
 from nsm_pipeline.sample import SampleSpec
+from nsm_pipeline.steps.instrumentation import instrumentation
 
 SPEC = SampleSpec(weeks=22, accounts=60, events=44_000)
 # Twelve weeks before the fault and three with it; what is delivered later is no Parquet, which the tests could change.
@@ -106,8 +107,11 @@ def rounded(root: Path) -> list[dict[str, Any]]:
     ]
 
 
-def test_a_property_that_nothing_declares_is_no_alarm(sound: Path, tmp_path: Path) -> None:
+def test_a_property_that_nothing_declares_is_a_note_and_no_alarm(sound: Path, tmp_path: Path) -> None:
     root = copy(sound, tmp_path / "home")
     change_sent(root, NAME, str(WEEK), one_more)
-    build(root)
+    it = build(root)
     assert alarms(root) == []
+    (note,) = instrumentation(it).notes
+    assert note == "'build.finished' has begun to send 'retries' (100% of rows), which nothing declares."
+    assert instrumentation(it, ["security"]).notes == ()
