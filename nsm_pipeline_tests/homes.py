@@ -17,7 +17,8 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from nsm_pipeline.cli.main import State, main
+from nsm_pipeline.cli.app import State
+from nsm_pipeline.cli.main import main
 from nsm_pipeline.home import Home
 from nsm_pipeline.steps.certificates import WeekState, week_states
 from nsm_pipeline.steps.opening import Open, open_playbook

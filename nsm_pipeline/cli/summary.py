@@ -15,9 +15,9 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from nsm_pipeline.publishing.dictionary import title_of
 from nsm_pipeline.steps.certificates import WeekState
 from nsm_pipeline.steps.opening import Open
-from nsm_pipeline.steps.publication import title_of
 
 console = Console(soft_wrap=False)
 SPARKS = "▁▂▃▄▅▆▇█"

@@ -32,11 +32,12 @@ from nsm_pipeline.orchestration.partitions import weeks_of_run
 from nsm_pipeline.orchestration.resources import HomeResource
 from nsm_pipeline.playbook.kinds import definition_text
 from nsm_pipeline.playbook.models import UseCase
+from nsm_pipeline.publishing.dictionary import title_of
 from nsm_pipeline.publishing.tables import EXTRACT
 from nsm_pipeline.steps.anew import strike_off
 from nsm_pipeline.steps.certificates import run_certificates
 from nsm_pipeline.steps.opening import WEEKLY_TABLES, Open
-from nsm_pipeline.steps.publication import run_publication, title_of
+from nsm_pipeline.steps.publication import run_publication
 from nsm_pipeline.steps.release import Restatement
 from nsm_pipeline.steps.series import run_growth
 from nsm_pipeline.steps.weekly import WeekDone, run_weeks

@@ -21,13 +21,12 @@ from nsm_pipeline.lake import digest, remember, write_text
 from nsm_pipeline.metrics.growth import LIFECYCLE, growth_series
 from nsm_pipeline.metrics.measures import ROLES
 from nsm_pipeline.metrics.numbers import METRIC_ROWS
-from nsm_pipeline.playbook.kinds import definition_text
-from nsm_pipeline.playbook.metric_models import Metric
-from nsm_pipeline.playbook.models import CounterMetric, Input, UseCase
+from nsm_pipeline.playbook.models import UseCase
+from nsm_pipeline.publishing.dictionary import dictionary, title_of
 from nsm_pipeline.publishing.extracts import current_version, write_extract
 from nsm_pipeline.publishing.rendering import CONTRACT
 from nsm_pipeline.publishing.restatements import Explain, Why
-from nsm_pipeline.publishing.tables import CERTIFICATES, EXTRACT, GROWTH, METRIC_DICTIONARY, NORTH_STAR
+from nsm_pipeline.publishing.tables import CERTIFICATES, EXTRACT, GROWTH, NORTH_STAR
 from nsm_pipeline.steps.approvals import Approval, load_approvals
 from nsm_pipeline.steps.certificates import WeekState, certificate_ids, load_issued, week_states
 from nsm_pipeline.steps.opening import Open
@@ -185,10 +184,6 @@ def _extract_rows(use_case: UseCase, rows: pa.Table, label: str, stage: str, cer
     return pa.table(columns).select(NORTH_STAR.schema.names).cast(NORTH_STAR.schema)
 
 
-def title_of(name: str, metric: Metric | None) -> str:
-    return (metric.title if metric else "") or name.replace("_", " ").capitalize()
-
-
 def _accounts_shown(release: Release, name: str) -> dict[date, dict[str, int | None]]:
     """Accounts by week as they are shown now: active, new, retained, …"""
     if release.shown is None:
@@ -265,39 +260,3 @@ def _certificate_row(opened: Open, state: WeekState, approved: Sequence[Approval
         "approved_by": ", ".join(dict.fromkeys(one.by for one in approved)) or None,
         "approval_note": "; ".join(one.note for one in approved if one.note) or None,
     }
-
-
-def dictionary(use_cases: Iterable[UseCase]) -> pa.Table:
-    """metric_dictionary: one row per metric with a role."""
-    rows: list[dict[str, object]] = []
-    for use_case in use_cases:
-        rows.append(_dictionary_row(use_case, use_case.north_star.metric, "north_star", None))
-        rows.extend(_dictionary_row(use_case, item.metric, "inputs", item) for item in use_case.inputs)
-        rows.extend(
-            _dictionary_row(use_case, item.metric, "counter_metrics", item) for item in use_case.counter_metrics
-        )
-    return pa.Table.from_pylist(rows, METRIC_DICTIONARY.schema)
-
-
-def _dictionary_row(use_case: UseCase, name: str, role: str, item: Input | CounterMetric | None) -> dict[str, object]:
-    metric = use_case.metrics[name]
-    row: dict[str, object] = {
-        "use_case": use_case.use_case,
-        "use_case_title": use_case.title,
-        "metric": name,
-        "title": title_of(name, metric),
-        "description": metric.description,
-        "role": role,
-        "kind": metric.kind,
-        "definition": definition_text(metric),
-        "unit": metric.unit,
-        "better": metric.better,
-        "owner": use_case.owner.name,
-        "status": use_case.status,
-    }
-    if isinstance(item, Input):
-        row |= {"dimension": item.dimension, "level": item.level, "drives": item.drives, "relation": item.relation}
-        row["owner"] = item.owner or use_case.owner.name
-    elif isinstance(item, CounterMetric):
-        row |= {"protects": item.protects, "risk": item.risk, "better": item.better}
-    return row

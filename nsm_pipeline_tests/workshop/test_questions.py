@@ -17,7 +17,8 @@ from homes import clean_environment
 from landing_zone import Zone, event
 from typer.testing import CliRunner, Result
 
-from nsm_pipeline.cli.main import State, app
+from nsm_pipeline.cli import main as _  # noqa: F401 (registers the commands)
+from nsm_pipeline.cli.app import State, app
 from nsm_pipeline.playbook.loading import load_playbook
 
 FRAME = ["shop", "", "Shop group", "#shop", "transaction", "Everybody gets it today.", "The parcel is there."]
