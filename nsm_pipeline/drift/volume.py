@@ -34,6 +34,9 @@ YEAR_END = 0.3
 HALF_OF_SQUARES = 0.455
 """The median of a squared standard normal number: turns a median of squares into a variance."""
 
+OF_A_MEDIAN = 1.57
+"""The variance of a median of normal numbers, times that of their mean."""
+
 Counts = Mapping[date, float]
 
 
@@ -112,7 +115,7 @@ def _collapse(
 ) -> Collapse | None:
     """Whether an event collapses with the first of some weeks, seen with as few of them as possible."""
     rows = expected = 0.0
-    for week in weeks:
+    for place, week in enumerate(weeks):
         if until is not None and week + WEEK > until:
             return None
         count, usual = counts.get(week, 0), level.usual * season.get(week, 1.0)
@@ -121,7 +124,10 @@ def _collapse(
         rows, expected = rows + count, expected + usual
         if count <= GONE * usual and usual >= ENOUGH:
             return Collapse(event, weeks[0], weeks[0], week, rows, expected)
-        if expected - rows >= SURE * (level.spread * expected) ** 0.5:
+        # The level is no more than a median of a few weeks, and its error is the same in each of those judged by it.
+        known = min(len(level.seen), LEVEL)
+        variance = level.spread * expected * (1 + OF_A_MEDIAN * (place + 1) / known) if known else 0.0
+        if usual and expected - rows >= SURE * variance**0.5:
             return Collapse(event, weeks[0], weeks[0], week, rows, expected)
     return None
 

@@ -28,7 +28,7 @@ from nsm_pipeline.steps.shifts import shift_finding
 from nsm_pipeline.steps.sightings import QUALITY_BY_WEEK
 from nsm_pipeline.weeks import WEEK
 
-DRIFT_VERSION = 1
+DRIFT_VERSION = 2
 PAIRED = 4
 PAIRED_BACK = LEVEL + 1
 """An old and a new name are compared over so many weeks."""
