@@ -13,7 +13,7 @@ from datetime import date
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, model_validator
 
 from nsm_pipeline.lake import digest, write_text
 
@@ -79,6 +79,14 @@ class Ledger(Record):
     losers: dict[date, str] = {}
     lost: dict[date, dict[str, str]] = {}
     snapshots: dict[date, str] = {}
+
+    @model_validator(mode="after")
+    def _holds_together(self) -> Ledger:
+        """A delivery names contents that the ledger knows: else it was damaged, and nothing may be read out of it."""
+        named = {key for one in self.deliveries.values() for key in (one.content, one.kept) if key is not None}
+        if unknown := named - self.contents.keys():
+            raise ValueError(f"the ledger names contents that it does not know: {', '.join(sorted(unknown)[:3])}")
+        return self
 
     @classmethod
     def load(cls, file: Path) -> Ledger:

@@ -101,7 +101,7 @@ def test_backfills_from_the_ui(server: Server, ingested: Path) -> None:
     for asset, by_week in partition_status(nodes).items():
         assert by_week == dict.fromkeys(weeks, "MATERIALIZED"), asset
     verdicts = executions(server, nodes, found)
-    assert len(verdicts) == 1 + 3 * 7
+    assert len(verdicts) == 1 + 3 * 8
     for check, evaluated in verdicts.items():
         assert set(evaluated) == set(weeks[:-1]), check
 
