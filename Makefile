@@ -19,7 +19,7 @@ ui: $(READY) ## The Dagster UI with its daemon, on the loopback address
 	@$(BIN)/nsm ui
 
 test: $(READY) lint types ## Lint, types and all tests
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not soak"
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not soak"
 
 quick: $(READY) lint ## The tests for daily work
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not soak and not slow"
