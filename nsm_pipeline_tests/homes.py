@@ -20,11 +20,12 @@ import pyarrow.parquet as pq
 from nsm_pipeline.cli.app import State
 from nsm_pipeline.cli.main import main
 from nsm_pipeline.home import Home
+from nsm_pipeline.publishing.tables import EXTRACT
 from nsm_pipeline.steps.certificates import WeekState, week_states
 from nsm_pipeline.steps.opening import Open, open_playbook
 
 NSM = str(Path(sys.executable).parent / "nsm")
-TABLES = ("north_star", "inputs", "counter_metrics", "growth", "certificates", "metric_dictionary", "restatements")
+TABLES = tuple(table.name for table in EXTRACT)
 # What depends on when and where a home was filled, not on what it was filled with: file times, version numbers.
 OF_THE_MOMENT = ("ledger.json", "publication.json")
 

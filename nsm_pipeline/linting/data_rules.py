@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from nsm_pipeline.linting.findings import Case, Hit, Rule, Whole, rule, shown
 from nsm_pipeline.linting.reach import metric_events
 from nsm_pipeline.linting.seen import LATELY, NameSeen
-from nsm_pipeline.playbook.models import CounterMetric, Source
+from nsm_pipeline.playbook.guardrails import better_of
+from nsm_pipeline.playbook.models import CounterMetric, Source, UseCase
 
 WIDEST_SLICE = 50
 FEWEST_WEEKS = 8
@@ -94,7 +95,7 @@ def required_property_missing(case: Case) -> Iterator[Hit]:
 def counter_metric_always_breached(case: Case) -> Iterator[Hit]:
     for place, counter in enumerate(case.use_case.counter_metrics):
         values = case.seen.values.get(counter.metric, {}) if case.seen else {}
-        if len(values) >= FEWEST_WEEKS and all(breached(counter, value) for value in values.values()):
+        if len(values) >= FEWEST_WEEKS and all(breached(case.use_case, counter, value) for value in values.values()):
             breach = shown(counter.breach or 0.0, case.use_case.metrics[counter.metric].unit)
             yield Hit(
                 f"counter_metrics.{place}.breach",
@@ -103,11 +104,11 @@ def counter_metric_always_breached(case: Case) -> Iterator[Hit]:
             )
 
 
-def breached(counter: CounterMetric, value: float) -> bool:
+def breached(use_case: UseCase, counter: CounterMetric, value: float) -> bool:
     """Whether a value lies beyond a counter-metric's breach."""
     if counter.breach is None:
         return False
-    return value > counter.breach if counter.better == "lower" else value < counter.breach
+    return value > counter.breach if better_of(use_case, counter) == "lower" else value < counter.breach
 
 
 @rule(

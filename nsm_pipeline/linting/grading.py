@@ -195,7 +195,7 @@ def _counter(case: Case, counter: CounterMetric) -> str:
     breach = f"breach {shown(counter.breach, unit)}" if counter.breach is not None else ""
     thresholds = ", ".join(part for part in (warn, breach) if part) or "no threshold"
     values = list((case.seen.values.get(counter.metric, {}) if case.seen else {}).values())
-    beyond = sum(breached(counter, value) for value in values)
+    beyond = sum(breached(case.use_case, counter, value) for value in values)
     seen = f"; beyond breach in {beyond} of {len(values)} weeks" if values and counter.breach is not None else ""
     return f"guarded by {counter.metric} ({thresholds}){seen}"
 

@@ -13,6 +13,7 @@ from nsm_pipeline.errors import nearest
 from nsm_pipeline.linting.findings import Case, Hit, rule, shown
 from nsm_pipeline.linting.reach import Filter, events, filters, parts, used_metrics
 from nsm_pipeline.linting.reachable import can_be_true, undeclared_values
+from nsm_pipeline.playbook.guardrails import better_of
 from nsm_pipeline.playbook.models import Dimension
 
 DIMENSIONS = get_args(Dimension)
@@ -110,12 +111,13 @@ def counter_metric_thresholds_swapped(case: Case) -> Iterator[Hit]:
     for place, counter in enumerate(case.use_case.counter_metrics):
         if counter.warn is None or counter.breach is None:
             continue
-        warn, breach = (counter.warn, counter.breach) if counter.better == "lower" else (counter.breach, counter.warn)
+        better = better_of(case.use_case, counter)
+        warn, breach = (counter.warn, counter.breach) if better == "lower" else (counter.breach, counter.warn)
         if warn > breach:
             unit = case.use_case.metrics[counter.metric].unit
             yield Hit(
                 f"counter_metrics.{place}.warn",
-                f"'{counter.metric}' (better: {counter.better}) warns at {shown(counter.warn, unit)}, beyond its "
+                f"'{counter.metric}' (better: {better}) warns at {shown(counter.warn, unit)}, beyond its "
                 f"breach at {shown(counter.breach, unit)}",
             )
 

@@ -145,6 +145,13 @@ class Checker:
         self._input_cycle()
         for position, counter in enumerate(use_case.counter_metrics):
             self.known(f"counter_metrics.{position}.protects", counter.protects, seen)
+            metric = use_case.metrics.get(counter.metric)
+            said = metric is not None and "better" in metric.model_fields_set
+            if metric is not None and said and counter.better not in (None, metric.better):
+                self.refuse(
+                    f"counter_metrics.{position}.better",
+                    f"found '{counter.better}', and '{metric.better}' in the metric; say it in one place.",
+                )
 
     def _identity(self) -> None:
         if self.use_case.formula is None:

@@ -6,6 +6,7 @@ keys (`checking`). Unknown keys are refused everywhere.
 
 from __future__ import annotations
 
+import re
 from datetime import date
 from typing import Annotated, Any, Literal
 
@@ -14,8 +15,9 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
 from nsm_pipeline.playbook.metric_models import Metric
-from nsm_pipeline.playbook.words import Model, Name, Names, PropertyType, Scalar, Share
+from nsm_pipeline.playbook.words import Model, Name, Names, PropertyType, Scalar, Share, spelled
 
+AGAINST = re.compile(r"\s*median of (\d{1,3}) weeks\s*")
 Dimension = Literal["breadth", "depth", "frequency", "efficiency"]
 
 
@@ -102,9 +104,32 @@ class Event(Model):
     """What identifies one fact that two sources send: account_id, user_id, properties.<name>."""
 
 
-class Target(Model):
+class Path(Model):
+    """Where a metric should be in every week: a level, or a way from its value in one week to another by a day."""
+
+    value: Share | None = None
+    """Where it should be."""
+    by: date | None = None
+    """The day by which it should be there; without it, in every week."""
+    since: date | None = None
+    """The day in whose week the path begins, at the value of that week; without it, the first published week."""
+    path: Literal["linear", "compound"] = "linear"
+    """Whether it goes there by equal steps, or by equal growth."""
+
+    @model_validator(mode="after")
+    def _leads_somewhere(self) -> Path:
+        if self.by is not None and self.value is None:
+            raise ValueError(f"by: {self.by} needs 'value', which should be reached by then")
+        if self.by is not None and self.since is not None and self.since >= self.by:
+            raise ValueError(f"since {self.since} is not before by {self.by}")
+        return self
+
+
+class Target(Path):
+    """As a path; without a value, growth_per_week compounds from `since`, or from each week to the next."""
+
     growth_per_week: Share = 0.07
-    """Growth aimed at, per week."""
+    """The habit: growth aimed at, per week."""
 
 
 class NorthStar(Model):
@@ -112,6 +137,8 @@ class NorthStar(Model):
     """The metric that is the North Star."""
     target: Target = Target()
     """What is aimed at."""
+    goals_by: Literal["activity", "creation"] = "activity"
+    """What makes an account new or retained in the goals: its first active week, or when it was created."""
 
 
 class Work(Model):
@@ -136,8 +163,31 @@ class Input(Model):
     """Whether it moves it by arithmetic or as a belief yet to be shown."""
     owner: str = ""
     """The team that moves it."""
+    target: Path | None = None
+    """Where it should be; without it, it is held to its own trailing median."""
     work: tuple[Work, ...] = ()
     """What the team does to move it."""
+
+
+class Against(Model):
+    """A trailing median: over the complete weeks before the one that is judged."""
+
+    weeks: int = Field(default=8, ge=2, le=104)
+    """How many weeks."""
+
+
+def _against(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    match = AGAINST.fullmatch(value)
+    if match is None:
+        raise ValueError(f"found '{value}'; it is written as 'median of 8 weeks'")
+    return {"weeks": int(match[1])}
+
+
+AgainstWord = Annotated[
+    Against, BeforeValidator(_against, json_schema_input_type=spelled(AGAINST, "median of 8 weeks"))
+]
 
 
 class CounterMetric(Model):
@@ -147,12 +197,15 @@ class CounterMetric(Model):
     """The metric that could be bought at its expense."""
     risk: str
     """How that could be gamed, in one sentence."""
-    better: Literal["higher", "lower"] = "lower"
-    """Which direction is good."""
+    better: Literal["higher", "lower"] | None = None
+    """Which direction is good, where the metric itself does not say so."""
     warn: Share | None = None
-    """From here on it is worth a look."""
+    """From here on it is worth a look: a value, or with `against` a share by which it may get worse."""
     breach: Share | None = None
-    """From here on it is broken."""
+    """From here on it is broken, likewise."""
+    against: AgainstWord | None = None
+    """What warn and breach are shares of, such as median of 8 weeks; without it they are values. Where neither of
+    them is given, 3 % and 5 % against the median of 8 weeks."""
 
 
 class Tolerances(Model):

@@ -36,6 +36,15 @@ class Certification(Model):
     """required: a week is published once somebody has approved its certificate."""
 
 
+class Publication(Model):
+    """What leaves the home, where rows are about few accounts or about one."""
+
+    small_groups: int = Field(default=5, ge=0)
+    """Slices of fewer accounts than this are published without numbers."""
+    account_adoption: Literal["not_published", "pseudonymous", "identified"] = "not_published"
+    """Whether the table with a row per account goes out, and whether with pseudonyms or with account ids."""
+
+
 class Settings(Model):
     company: str = "Our company"
     """Its name, shown in titles."""
@@ -55,5 +64,7 @@ class Settings(Model):
     """Folders of landing/usage_events that senders fill in their own format, by name."""
     certification: Certification = Certification()
     """When values are final, and what must happen before they are published."""
+    publication: Publication = Publication()
+    """What leaves the home."""
     engine: Engine = Engine()
     """What DuckDB may use."""

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 
 import pyarrow as pa
 
+from nsm_pipeline.playbook.guardrails import better_of
 from nsm_pipeline.playbook.kinds import definition_text
 from nsm_pipeline.playbook.metric_models import Metric
 from nsm_pipeline.playbook.models import CounterMetric, Input, UseCase
@@ -51,5 +52,5 @@ def _dictionary_row(use_case: UseCase, name: str, role: str, item: Input | Count
         row |= {"dimension": item.dimension, "level": item.level, "drives": item.drives, "relation": item.relation}
         row["owner"] = item.owner or use_case.owner.name
     elif isinstance(item, CounterMetric):
-        row |= {"protects": item.protects, "risk": item.risk, "better": item.better}
+        row |= {"protects": item.protects, "risk": item.risk, "better": better_of(use_case, item)}
     return row

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import shutil
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
 
@@ -24,6 +24,7 @@ from nsm_pipeline.publishing.restatements import Explain, continued, unexplained
 from nsm_pipeline.publishing.tables import RESTATEMENTS
 
 KEEP = 10
+Derive = Callable[[Mapping[str, pa.Table]], Mapping[str, pa.Table]]
 
 
 def write_extract(
@@ -33,10 +34,12 @@ def write_extract(
     at: datetime,
     explain: Explain = unexplained,
     tolerance: float = 0.0,
+    derive: Derive = lambda _: {},
 ) -> str:
     """Publish tables (by name, as EXTRACT declares them, without the ledger) at an instant; returns the version's id.
 
-    `explain`, `tolerance`: for the restatement ledger, which is continued here. Where the newest version already has
+    `explain`, `tolerance`: for the restatement ledger, which is continued here; `derive`: tables that follow from the
+    others and the ledger. Where the newest version already has
     these bytes, it stays. Call it under the publishing lock. A kill at any moment leaves `current` at a complete
     version that is on record; what was half-written is removed by the next call.
     """
@@ -51,6 +54,7 @@ def write_extract(
     before = shown.tables if shown else {}
     ready = conform(tables)
     ready[RESTATEMENTS.name] = continued(before, ready, number, at, explain, tolerance)
+    ready |= conform(derive(ready))
     rendered = render(ready, company)
     last = newest.version if newest else current_version(root)
     version = last if last and last.endswith(f"-{rendered.content}") else f"{number:06d}-{rendered.content}"

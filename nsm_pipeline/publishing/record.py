@@ -28,10 +28,10 @@ import pyarrow.parquet as pq
 from nsm_pipeline.errors import UserError
 from nsm_pipeline.home import Home
 from nsm_pipeline.lake import digest
+from nsm_pipeline.publishing.columns import TYPES
 from nsm_pipeline.publishing.deltas import Delta, applied, rows_digest
 from nsm_pipeline.publishing.packing import unpacked
 from nsm_pipeline.publishing.rendering import DESCRIPTOR, descriptor_text, parquet_bytes, sha256
-from nsm_pipeline.publishing.tables import TYPES
 
 CONFIRMED, PENDING = ".parquet", ".pending"
 FACTS = b"nsm.publication"

@@ -15,9 +15,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from nsm_pipeline.lake import ROW_GROUP, WRITER
-from nsm_pipeline.publishing.tables import EXTRACT, RESTATEMENTS, ExtractTable
+from nsm_pipeline.publishing.columns import ExtractTable
+from nsm_pipeline.publishing.tables import EXTRACT, RESTATEMENTS
 
-CONTRACT = "nsm-extract/1"
+CONTRACT = "nsm-extract/2"
 DESCRIPTOR = "datapackage.json"
 MEASURED = ("bytes", "hash", "sha256", "rows")
 """Keys of a descriptor's resource that depend on the rows; the others follow from the schemas and the company."""
@@ -38,8 +39,8 @@ class Rendered:
 
 def conform(tables: Mapping[str, pa.Table]) -> dict[str, pa.Table]:
     """Tables as EXTRACT declares them, in its order: columns, types, rows sorted by key; all but the ledger. Raises
-    KeyError and ArrowInvalid where they cannot be."""
-    wanted = [declared for declared in EXTRACT if declared is not RESTATEMENTS]
+    ArrowInvalid where they cannot be."""
+    wanted = [declared for declared in EXTRACT if declared is not RESTATEMENTS and declared.name in tables]
     return {declared.name: _conformed(declared, tables[declared.name]) for declared in wanted}
 
 

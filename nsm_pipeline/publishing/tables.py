@@ -6,49 +6,16 @@ Only types that every BI tool reads: string, int64, float64, bool, date32. No ac
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-import pyarrow as pa
-
-TYPES = {
-    "string": pa.string(),
-    "integer": pa.int64(),
-    "number": pa.float64(),
-    "boolean": pa.bool_(),
-    "date": pa.date32(),
-}
-
-
-@dataclass(frozen=True)
-class Column:
-    name: str
-    type: str
-    description: str
-    required: bool = False
-
-
-@dataclass(frozen=True)
-class ExtractTable:
-    name: str
-    description: str
-    key: tuple[str, ...]
-    columns: tuple[Column, ...]
-
-    @property
-    def schema(self) -> pa.Schema:
-        return pa.schema([(column.name, TYPES[column.type]) for column in self.columns])
-
-
-STATE = Column(
-    "state",
-    "string",
-    "certified; superseded_pending: the last certified value of a week whose newest ones have not passed or are held; "
-    "flash while the week or the metric's window is in progress.",
-    True,
+from nsm_pipeline.publishing.columns import STAGE, STATE, Column, ExtractTable
+from nsm_pipeline.publishing.score_tables import (
+    ANNOTATIONS,
+    GUARDRAILS,
+    MOVEMENTS,
+    SCORECARD,
+    TREE_EDGES,
+    TREE_NODES,
 )
-STAGE = Column(
-    "stage", "string", "flash; settling: complete, and still changed by late rows; final: changed with a reason.", True
-)
+
 METRIC_COLUMNS = (
     Column("use_case", "string", "Use case by name.", True),
     Column("metric", "string", "Metric by name.", True),
@@ -182,4 +149,6 @@ RESTATEMENTS = ExtractTable(
         Column("at", "string", "When that version was published: ISO-8601, UTC.", True),
     ),
 )
-EXTRACT = (NORTH_STAR, INPUTS, COUNTER_METRICS, GROWTH, CERTIFICATES, METRIC_DICTIONARY, RESTATEMENTS)
+SCORES = (SCORECARD, GUARDRAILS, TREE_NODES, TREE_EDGES, MOVEMENTS, ANNOTATIONS)
+"""Tables that follow from the others, and from the playbook."""
+EXTRACT = (NORTH_STAR, INPUTS, COUNTER_METRICS, GROWTH, CERTIFICATES, METRIC_DICTIONARY, *SCORES, RESTATEMENTS)

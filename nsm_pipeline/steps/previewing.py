@@ -15,6 +15,7 @@ from typing import Literal
 
 from nsm_pipeline.certification.certificates import Certificate
 from nsm_pipeline.home import Home
+from nsm_pipeline.playbook.guardrails import better_of
 from nsm_pipeline.playbook.models import CounterMetric, UseCase
 from nsm_pipeline.publishing.changes import Change, Tables, changes
 from nsm_pipeline.publishing.rendering import conform
@@ -193,16 +194,19 @@ def _colour_flips(use_case: UseCase, values: Sequence[Value]) -> Iterator[Colour
         one = value.change
         if (one.table, one.use_case, one.slice) == ("counter_metrics", use_case.use_case, "all"):
             guard = guards.get(one.metric)
-            if guard is not None and colour(guard, one.old) != colour(guard, one.new):
-                yield ColourFlip(one.use_case, one.metric, one.week, colour(guard, one.old), colour(guard, one.new))
+            if guard is None:
+                continue
+            old, new = (colour(guard, side, better_of(use_case, guard)) for side in (one.old, one.new))
+            if old != new:
+                yield ColourFlip(one.use_case, one.metric, one.week, old, new)
 
 
-def colour(guard: CounterMetric, value: float | None) -> Colour:
+def colour(guard: CounterMetric, value: float | None, better: str) -> Colour:
     """A counter-metric's colour: red from `breach` on, amber from `warn` on, in the direction that is not good; none
     where it has neither, or no value."""
     if value is None or (guard.warn is None and guard.breach is None):
         return "none"
-    sign = 1 if guard.better == "lower" else -1
+    sign = 1 if better == "lower" else -1
     if guard.breach is not None and sign * value >= sign * guard.breach:
         return "red"
     return "amber" if guard.warn is not None and sign * value >= sign * guard.warn else "green"

@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
+from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
@@ -31,6 +32,7 @@ from nsm_pipeline.steps.approvals import Approval, load_approvals
 from nsm_pipeline.steps.certificates import WeekState, certificate_ids, load_issued, week_states
 from nsm_pipeline.steps.opening import Open
 from nsm_pipeline.steps.release import Release, Restatement, keep_published, load_published
+from nsm_pipeline.steps.scoring import scored, scores_key
 from nsm_pipeline.steps.series import evidence_key
 
 ACCOUNTS = ("active", "new", "retained", "resurrected", "churned", "new_by_creation", "retained_by_creation",
@@ -47,7 +49,9 @@ def run_publication(opened: Open, restatement: Restatement | None = None) -> str
         states, tables = to_be_shown(opened, release)
         settings, now = opened.playbook.settings, opened.calendar.now()
         why = _why(opened, states, release)
-        version = write_extract(opened.home, tables, settings.company, now, why, settings.certification.tolerance)
+        tolerance = settings.certification.tolerance
+        derive = partial(scored, opened)
+        version = write_extract(opened.home, tables, settings.company, now, why, tolerance, derive)
         write_text(_record(opened), json.dumps({**rests_on(opened), "version": version}))
         remember(opened.home.lake)
         return version
@@ -105,7 +109,7 @@ def publication_key(opened: Open) -> str:
     approvals = sorted(load_approvals(opened.home))
     settings = opened.playbook.settings
     words = dictionary(opened.playbook.use_cases.values()).to_pylist()
-    rules = settings.certification.model_dump()
+    rules = [settings.certification.model_dump(), settings.publication.model_dump(), scores_key(opened)]
     return digest(CONTRACT, verdicts, flash, words, EXTRACT, settings.company, stages, approvals, rules)
 
 

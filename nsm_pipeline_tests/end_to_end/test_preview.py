@@ -175,5 +175,5 @@ def test_what_a_file_is_called_does_not_steer_the_report(home: Zone) -> None:
 def test_colours(better: str, value: float | None, wanted: str) -> None:
     warn, breach = (0.03, 0.05) if better == "lower" else (0.05, 0.03)
     guard = CounterMetric(metric="m", protects="n", risk="r", better=better, warn=warn, breach=breach)
-    assert colour(guard, value) == wanted
-    assert colour(CounterMetric(metric="m", protects="n", risk="r"), 1.0) == "none"
+    assert colour(guard, value, better) == wanted
+    assert colour(CounterMetric(metric="m", protects="n", risk="r"), 1.0, "lower") == "none"
