@@ -15,8 +15,6 @@ from nsm_pipeline.engines.duckdb import connection_config
 from nsm_pipeline.home import Home
 from nsm_pipeline.orchestration.assets import (
     TEAM,
-    certificates_asset,
-    extracts_asset,
     growth_asset,
     landing_assets,
     weekly_assets,
@@ -25,6 +23,7 @@ from nsm_pipeline.orchestration.checks import file_check, gate_checks
 from nsm_pipeline.orchestration.instrumentation import instrumentation_asset
 from nsm_pipeline.orchestration.jobs import ingest_job, landing_sensor, pipeline_job, schedules
 from nsm_pipeline.orchestration.partitions import weekly_partitions
+from nsm_pipeline.orchestration.publication import certificates_asset, extracts_asset
 from nsm_pipeline.orchestration.resources import HomeResource
 from nsm_pipeline.steps.opening import Open, open_playbook
 
@@ -48,7 +47,7 @@ def build_definitions(home: Home, as_of: date | None = None) -> dg.Definitions:
             *(growth_asset(use_case) for use_case in use_cases.values()),
             *(instrumentation_asset(use_case, TEAM) for use_case in use_cases.values()),
             certificates_asset(names),
-            extracts_asset(names),
+            extracts_asset(list(use_cases.values())),
         ],
         asset_checks=[file_check(), gate_checks(names)],
         jobs=jobs,

@@ -52,6 +52,11 @@ class Home:
         return self.root / "extracts"
 
     @property
+    def pages(self) -> Path:
+        """Pages for people: made from what is published, at any time again."""
+        return self.root / "pages"
+
+    @property
     def dagster(self) -> Path:
         return self.root / "dagster"
 

@@ -1,6 +1,7 @@
-"""The assets: landing, weekly tables, series, certificates, extracts. Each calls one step and reports on it.
+"""The assets that compute: landing, weekly tables, series. Each calls one step and reports on it.
 
-What belongs here: asset specs and shells. What does not: anything that works without Dagster (`steps`).
+What belongs here: asset specs and shells. What does not: anything that works without Dagster (`steps`); what is made
+of certified rows (`publication`).
 
 Weekly assets take a range of weeks in one run (starting a run costs seconds) and report per week.
 """
@@ -14,7 +15,6 @@ from pydantic import Field
 from nsm_pipeline.events.accounts import STANDARD
 from nsm_pipeline.events.evidence import EVIDENCE
 from nsm_pipeline.events.landing import ingest
-from nsm_pipeline.metrics.measures import ROLES
 from nsm_pipeline.metrics.plans import UseCasePlan
 from nsm_pipeline.orchestration.ahead import load_ahead
 from nsm_pipeline.orchestration.metadata import (
@@ -25,7 +25,6 @@ from nsm_pipeline.orchestration.metadata import (
     file_metadata,
     landing_metadata,
     preview,
-    states_metadata,
     totals_of,
 )
 from nsm_pipeline.orchestration.partitions import weeks_of_run
@@ -33,12 +32,8 @@ from nsm_pipeline.orchestration.resources import HomeResource
 from nsm_pipeline.playbook.kinds import definition_text
 from nsm_pipeline.playbook.models import UseCase
 from nsm_pipeline.publishing.dictionary import title_of
-from nsm_pipeline.publishing.tables import EXTRACT
 from nsm_pipeline.steps.anew import strike_off
-from nsm_pipeline.steps.certificates import run_certificates
 from nsm_pipeline.steps.opening import WEEKLY_TABLES, Open
-from nsm_pipeline.steps.publication import run_publication
-from nsm_pipeline.steps.release import Restatement
 from nsm_pipeline.steps.series import run_growth
 from nsm_pipeline.steps.weekly import WeekDone, run_weeks
 
@@ -54,13 +49,6 @@ TEXT = {
     "inputs": "The inputs (breadth, depth, frequency, efficiency) per week, in total and per slice.",
     "counter_metrics": "The guardrails per week, in total and per slice.",
 }
-
-
-class PublicationConfig(dg.Config):
-    """A reason for which final values may change in this run, and whose word it is; without one they are held."""
-
-    restate_reason: str = ""
-    restate_by: str = ""
 
 
 class WeeklyConfig(dg.Config):
@@ -240,53 +228,6 @@ def growth_asset(use_case: UseCase) -> dg.AssetsDefinition:
         return dg.MaterializeResult(metadata=metadata)
 
     return growth
-
-
-def certificates_asset(use_cases: list[str]) -> dg.AssetsDefinition:
-    """`certificates`: what passed its gates, over all use cases and weeks."""
-    deps = [dg.AssetKey([name, table]) for name in use_cases for table in (*WEEKLY_TABLES, "growth")]
-
-    @dg.asset(
-        key=CERTIFICATES,
-        deps=[USAGE, *deps],
-        group_name="publication",
-        owners=TEAM,
-        kinds={"greatexpectations"},
-        description="One certificate per use case and complete week whose gates pass; the others are withheld.",
-    )
-    def certificates(home: HomeResource) -> dg.MaterializeResult[Any]:
-        return dg.MaterializeResult(metadata=states_metadata(run_certificates(home.open())))
-
-    return certificates
-
-
-def extracts_asset(use_cases: list[str]) -> dg.AssetsDefinition:
-    """`extracts`: the published version for BI tools."""
-    deps = [dg.AssetKey([name, table]) for name in use_cases for table in (*ROLES, "growth")]
-
-    @dg.asset(
-        key=EXTRACTS,
-        deps=[CERTIFICATES, *deps],
-        group_name="publication",
-        owners=TEAM,
-        kinds={"parquet"},
-        description="Parquet for BI tools: " + ", ".join(table.name for table in EXTRACT) + "; with datapackage.json.",
-        metadata={
-            f"columns of {table.name}": dg.MetadataValue.table_schema(
-                column_schema(table.schema, {column.name: column.description for column in table.columns})
-            )
-            for table in EXTRACT
-        },
-    )
-    def extracts(config: PublicationConfig, home: HomeResource) -> dg.MaterializeResult[Any]:
-        opened = home.open()
-        reason, by = config.restate_reason, config.restate_by
-        version = run_publication(opened, Restatement(reason, by) if reason else None)
-        return dg.MaterializeResult(
-            metadata={"version": version, "folder": dg.MetadataValue.path(str(opened.home.extracts / "current"))}
-        )
-
-    return extracts
 
 
 def _progress(context: dg.AssetExecutionContext, what: str, number: int, total: int, week: str) -> None:

@@ -26,6 +26,7 @@ from nsm_pipeline.weeks import Calendar
 
 USE_CASES = ("ci", "compliance", "security")
 WEEKLY = ("account_weeks", "north_star", "inputs", "counter_metrics")
+WHOLE = ("growth", "instrumentation", "scorecard", "guardrails", "metric_tree", "movements")
 ON_ACCOUNT_WEEKS = {
     "deliveries_are_sound",
     "volume_is_usual",
@@ -49,7 +50,7 @@ def test_the_public_surface(tmp_path: Path) -> None:
         "landed_events": "landing",
         "accounts": "landing",
         "usage_events": "landing",
-        **{f"{name}/{table}": name for name in USE_CASES for table in (*WEEKLY, "growth", "instrumentation")},
+        **{f"{name}/{table}": name for name in USE_CASES for table in (*WEEKLY, *WHOLE)},
         "certificates": "publication",
         "extracts": "publication",
     }
