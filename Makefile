@@ -9,7 +9,7 @@ export NSM_HOME
 export DAGSTER_DISABLE_TELEMETRY := 1
 export GX_ANALYTICS_ENABLED := false
 
-.PHONY: run ui test quick lint types soak bench docs lock clean
+.PHONY: run ui test quick lint types browser soak bench docs lock clean
 
 run: $(READY) ## Sample where the home is empty, run the pipeline, print the summary
 	@$(BIN)/nsm sample --if-empty
@@ -18,10 +18,10 @@ run: $(READY) ## Sample where the home is empty, run the pipeline, print the sum
 ui: $(READY) ## The Dagster UI with its daemon, on the loopback address
 	@$(BIN)/nsm ui
 
-test: $(READY) lint types ## Lint, types and all tests
+test: $(READY) browser lint types ## Lint, types and all tests
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not soak"
 
-quick: $(READY) lint ## The tests for daily work
+quick: $(READY) browser lint ## The tests for daily work
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not soak and not slow"
 
 lint: $(READY)
@@ -30,6 +30,11 @@ lint: $(READY)
 
 types: $(READY)
 	$(BIN)/mypy
+
+browser: ## Chromium, in which the tests look at pages; installed where there is none and this is root
+	@command -v chromium >/dev/null || { test "$$(id -u)" = 0 && apt-get update -q && \
+	  apt-get install -y -q --no-install-recommends chromium fonts-liberation; } || \
+	  { echo "Chromium is needed for the tests of pages: apt-get install chromium"; exit 1; }
 
 soak: $(READY) ## Long soaks: 200 kills at random moments
 	$(BIN)/python -m pytest -m soak
