@@ -17,8 +17,7 @@ import os
 import re
 import uuid
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -54,11 +53,13 @@ class Journal:
 def checksum_of(path: Path) -> Checksum:
     """Checksum of a file's content. Raises OSError where it can't be read."""
     crc = size = 0
-    buffer = memoryview(bytearray(BUFFER))
-    with path.open("rb", buffering=0) as file:
-        while read := file.readinto(buffer):
-            crc = zlib.crc32(buffer[:read], crc)
-            size += read
+    file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        while read := os.read(file, BUFFER):
+            crc = zlib.crc32(read, crc)
+            size += len(read)
+    finally:
+        os.close(file)
     return Checksum(size, crc)
 
 
@@ -93,8 +94,11 @@ def read_journal(folder: Path) -> Journal:
 
 def rewrite(folder: Path) -> None:
     """Leave of a journal what is still of use: unreadable lines and those of deleted files go."""
-    with _open(folder) as file:
+    file, _ = _open(f"{folder}/{JOURNAL}")
+    try:
         _replace(folder / JOURNAL, _short(_content(file)))
+    finally:
+        os.close(file)
 
 
 def _line(name: str, checksum: Checksum | None) -> bytes:
@@ -129,49 +133,45 @@ def _journal(content: bytes) -> Journal:
     return Journal(checksums, damaged)
 
 
-@contextmanager
-def _open(folder: Path) -> Iterator[int]:
-    """A folder's journal, opened for appending under a lock that the operating system frees with the process.
+def _open(path: str) -> tuple[int, int]:
+    """A journal opened for appending, under a lock that goes when it is closed or the process dies; and its size.
 
     A journal that is also another home's (by a hard link) becomes one's own first.
     """
-    path = folder / JOURNAL
     while True:
         file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o666)
         try:
             fcntl.flock(file, fcntl.LOCK_EX)
             stat = os.fstat(file)
-            if not _is_still(path, stat):
-                continue  # another process has just rewritten it
-            if stat.st_nlink > 1:
-                _replace(path, _content(file))
-                continue
-            yield file
-            return
-        finally:
+            is_still = os.stat(path).st_ino == stat.st_ino  # noqa: PTH116 (a run does this thousands of times)
+            if is_still and stat.st_nlink == 1:
+                return file, stat.st_size
+            if is_still:
+                _replace(Path(path), _content(file))
+        except FileNotFoundError:
+            pass  # deleted meanwhile, as a rewritten one is another file: opened again
+        except BaseException:
             os.close(file)
-
-
-def _is_still(path: Path, stat: os.stat_result) -> bool:
-    try:
-        return path.stat().st_ino == stat.st_ino
-    except FileNotFoundError:
-        return False
+            raise
+        os.close(file)
 
 
 def _append(folder: Path, line: bytes) -> None:
-    with _open(folder) as file:
-        size = os.fstat(file).st_size
+    path = f"{folder}/{JOURNAL}"
+    file, size = _open(path)
+    try:
         if size and os.pread(file, 1, size - 1) != b"\n":
             line = b"\n" + line  # after a power failure the last line may be cut off
         try:
             if os.write(file, line) < len(line):
-                raise OSError(f"{folder / JOURNAL}: the disk is full; a line of {len(line)} bytes was not written.")
+                raise OSError(f"{path}: the disk is full; a line of {len(line)} bytes was not written.")
         except OSError:
             os.ftruncate(file, size)
             raise
         if size // STEP < (size + len(line)) // STEP and 2 * len(short := _short(_content(file))) <= size:
-            _replace(folder / JOURNAL, short)
+            _replace(Path(path), short)
+    finally:
+        os.close(file)
 
 
 def _content(file: int) -> bytes:
