@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 import uuid
 from collections.abc import Callable, Iterator, Mapping
@@ -23,7 +24,7 @@ import pyarrow.parquet as pq
 from nsm_pipeline import checksums
 
 T = TypeVar("T")
-SeenFiles = dict[Path, tuple[tuple[int, int, int], T | None]]
+SeenFiles = dict[str, tuple[tuple[int, int, int], T | None]]
 Document = dict[str, Any]
 FINGERPRINT = b"nsm.fingerprint"
 MADE_FROM = b"nsm.made_from"
@@ -99,16 +100,17 @@ RECALLED: set[Path] = set()
 REMEMBERED = ".gathered/fingerprints"
 
 
-def once_per_file(seen: SeenFiles[T], path: Path, read: Callable[[Path], T | None]) -> T | None:
+def once_per_file(seen: SeenFiles[T], path: Path | str, read: Callable[[Path], T | None]) -> T | None:
     """What `read` makes of a file, read once for as long as the file stays the same one; None where it is missing."""
+    name = str(path)
     try:
-        signature = signature_of(path)
+        signature = signature_of(name)
     except FileNotFoundError:
         return None
     SEEN[id(seen)] = seen
-    known = seen.get(path)
+    known = seen.get(name)
     if known is None or known[0] != signature:
-        known = seen[path] = (signature, read(path))
+        known = seen[name] = (signature, read(Path(path)))
     return known[1]
 
 
@@ -122,13 +124,13 @@ def recall(root: Path) -> None:
     except (FileNotFoundError, ValueError):
         return
     for name, (*signature, fingerprint) in known.items():
-        FOOTERS.setdefault(root / name, (tuple(signature), fingerprint))
+        FOOTERS.setdefault(f"{root}/{name}", (tuple(signature), fingerprint))
 
 
 def remember(root: Path) -> None:
     """Keep the fingerprints of a lake's files for the processes to come: each holds while its file stays the same."""
     start = f"{root}/"
-    named = [(str(path).removeprefix(start), it) for path, it in list(FOOTERS.items()) if str(path).startswith(start)]
+    named = [(path.removeprefix(start), it) for path, it in list(FOOTERS.items()) if path.startswith(start)]
     # Not those of a scratch home, which lies in a hidden folder.
     write_text(root / REMEMBERED, json.dumps({name: (*it[0], it[1]) for name, it in named if name[0] != "."}))
 
@@ -138,13 +140,13 @@ def forget(root: Path) -> None:
     RECALLED.difference_update([known for known in RECALLED if known.is_relative_to(root)])
     start = f"{root}/"
     for seen in (FOOTERS, *SEEN.values()):
-        for path in [path for path in list(seen) if str(path).startswith(start)]:
+        for path in [path for path in list(seen) if path.startswith(start)]:
             del seen[path]
 
 
-def signature_of(path: Path) -> tuple[int, int, int]:
+def signature_of(path: Path | str) -> tuple[int, int, int]:
     """What tells a file from the one that replaces it; the same before and after a rename."""
-    stat = path.stat()
+    stat = os.stat(path)  # noqa: PTH116 (a run over years asks this tens of thousands of times)
     return stat.st_mtime_ns, stat.st_size, stat.st_ino
 
 
@@ -182,8 +184,11 @@ class Lake:
     root: Path
 
     def file(self, table: str, *key: object) -> Path:
-        # Composed as text: a run over years asks for tens of thousands of files, and pathlib takes four times as long.
-        return Path(f"{'/'.join((str(self.root), table, *map(str, key)))}.parquet")
+        return Path(self._name(table, *key))
+
+    def _name(self, table: str, *key: object) -> str:
+        # Composed as text: a run over years asks for tens of thousands of files, and pathlib takes ten times as long.
+        return f"{'/'.join((str(self.root), table, *map(str, key)))}.parquet"
 
     def write(
         self, data: pa.Table, fingerprint: str, table: str, *key: object, made_from: Document | None = None
@@ -194,12 +199,12 @@ class Lake:
             with pa.OSFile(str(temporary), "wb") as file:
                 _encode(file, data, stamps(fingerprint, made_from))
             signature = signature_of(temporary)
-        FOOTERS[path] = (signature, fingerprint)
+        FOOTERS[str(path)] = (signature, fingerprint)
         return path
 
     def fingerprint(self, table: str, *key: object) -> str | None:
         """Fingerprint of a stored file; None where it is missing or unreadable (it is then rebuilt)."""
-        return once_per_file(FOOTERS, self.file(table, *key), stored_fingerprint)
+        return once_per_file(FOOTERS, self._name(table, *key), stored_fingerprint)
 
     def made_from(self, table: str, *key: object) -> Document | None:
         """What a stored file says it was made from; None where it is missing, or unreadable, or says nothing."""

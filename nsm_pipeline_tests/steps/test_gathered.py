@@ -90,5 +90,5 @@ def test_remembered_fingerprints_hold_while_the_file_stays_the_same(weekly: Week
     FOOTERS.clear()
     recall(root)
     assert weekly.lake.fingerprint("numbers", WEEKS[1]) == f"{7:016x}", f"{file} was replaced"
-    assert FOOTERS[other][0] == (before.st_mtime_ns, before.st_size, before.st_ino)
+    assert FOOTERS[str(other)][0] == (before.st_mtime_ns, before.st_size, before.st_ino)
     assert weekly.lake.fingerprint("numbers", WEEKS[2]) == f"{1:016x}"

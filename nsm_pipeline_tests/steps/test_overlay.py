@@ -125,9 +125,9 @@ def test_nothing_stays_known_of_it(home: Home) -> None:
     change(home)
     with overlay(home) as scratch:
         whole_run(scratch)
-        assert any(path.is_relative_to(scratch.root) for path in FOOTERS)
+        assert any(Path(path).is_relative_to(scratch.root) for path in FOOTERS)
     for known in KNOWN:
-        assert not [path for path in known if path.is_relative_to(home.lake / FOLDER)]
+        assert not [path for path in known if Path(path).is_relative_to(home.lake / FOLDER)]
     assert scratch not in OPENED
     assert scratch.lake not in RECALLED
     lake.remember(home.lake)
