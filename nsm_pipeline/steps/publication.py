@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
 from functools import partial
 from pathlib import Path
@@ -146,26 +147,32 @@ def gather_tables(opened: Open, states: Mapping[str, Sequence[WeekState]], relea
 
 
 def _metric_rows(opened: Open, name: str, published: Sequence[WeekState]) -> pa.Table:
-    use_case = opened.playbook.use_cases[name]
-    parts = [NORTH_STAR.schema.empty_table()]
-    for state in published:
-        for label, certificate_id, rows in _labelled(opened, name, state):
-            stage = "flash" if label == "flash" else state.stage
-            parts.append(_extract_rows(use_case, rows, label, stage, certificate_id))
-    return pa.concat_tables(parts)
+    parts = [part for state in published for part in _labelled(opened, name, state)]
+    return _extract_rows(opened.playbook.use_cases[name], parts)
 
 
-def _labelled(opened: Open, name: str, state: WeekState) -> Iterator[tuple[str, str | None, pa.Table]]:
+@dataclass(frozen=True)
+class _Labelled:
+    """Some metric rows of a week, and what they are worth."""
+
+    label: str
+    stage: str
+    certificate_id: str | None
+    rows: pa.Table
+
+
+def _labelled(opened: Open, name: str, state: WeekState) -> Iterator[_Labelled]:
     """A week's rows by what they are worth: the certified ones, and those of metrics that are still flash."""
     certificate = load_published(opened.home, state.certificate_id) if state.certificate_id is not None else None
     if certificate is not None:  # else it fails closed: what cannot be vouched for any more is not published
-        yield _label(state), state.certificate_id, certificate.rows.select(METRIC_ROWS.names).cast(METRIC_ROWS)
+        rows = certificate.rows.select(METRIC_ROWS.names).cast(METRIC_ROWS)
+        yield _Labelled(_label(state), state.stage, state.certificate_id, rows)
     in_progress = state.certificate_id is None
     if in_progress or (state.waiting and state.state in ("certified", "flash")):
         rows = pa.concat_tables([opened.lake.read(role, name, state.week) for role in ROLES])
         if not in_progress:
             rows = rows.filter(pc.is_in(rows["metric"], pa.array(sorted(state.waiting), pa.string())))
-        yield "flash", None, rows
+        yield _Labelled("flash", "flash", None, rows)
 
 
 def _label(state: WeekState) -> str:
@@ -173,18 +180,24 @@ def _label(state: WeekState) -> str:
     return "superseded_pending" if state.is_superseded else "certified"
 
 
-def _extract_rows(use_case: UseCase, rows: pa.Table, label: str, stage: str, certificate_id: str | None) -> pa.Table:
-    """Metric rows as the extract has them."""
-    metrics = [use_case.metrics.get(metric) for metric in rows["metric"].to_pylist()]
-    count = rows.num_rows
+def _extract_rows(use_case: UseCase, parts: Sequence[_Labelled]) -> pa.Table:
+    """Metric rows as the extract has them, of all weeks at once."""
+    rows = pa.concat_tables([METRIC_ROWS.empty_table(), *(part.rows.cast(METRIC_ROWS) for part in parts)])
+    names = rows["metric"].to_pylist()
+    metrics = {key: use_case.metrics.get(key) for key in dict.fromkeys(names)}
+    titles = {key: title_of(key, metric) for key, metric in metrics.items()}
+    units = {key: metric.unit if metric else "" for key, metric in metrics.items()}
+
+    def of_part(values: Sequence[str | None]) -> pa.Array:
+        repeated = (value for part, value in zip(parts, values, strict=True) for _ in range(part.rows.num_rows))
+        return pa.array(repeated, pa.string())
+
     columns = {column: rows[column] for column in rows.column_names}
-    columns["title"] = pa.array(
-        [title_of(key, metric) for key, metric in zip(rows["metric"].to_pylist(), metrics, strict=True)]
-    )
-    columns["unit"] = pa.array([metric.unit if metric else "" for metric in metrics], pa.string())
-    columns["state"] = pa.array([label] * count, pa.string())
-    columns["stage"] = pa.array([stage] * count, pa.string())
-    columns["certificate_id"] = pa.array([certificate_id] * count, pa.string())
+    columns["title"] = pa.array([titles[key] for key in names], pa.string())
+    columns["unit"] = pa.array([units[key] for key in names], pa.string())
+    columns["state"] = of_part([part.label for part in parts])
+    columns["stage"] = of_part([part.stage for part in parts])
+    columns["certificate_id"] = of_part([part.certificate_id for part in parts])
     return pa.table(columns).select(NORTH_STAR.schema.names).cast(NORTH_STAR.schema)
 
 
@@ -212,11 +225,9 @@ def _growth_rows(
     """
     pending = min((state.week for state in published if state.is_superseded), default=None)
     states = {state.week: state for state in published}
-    values = {
-        row["week"]: row["value"]
-        for row in rows.to_pylist()
-        if row["role"] == "north_star" and row["slice"] == "all" and row["week"] in states
-    }
+    totals = rows.filter(pc.and_(pc.equal(rows["role"], "north_star"), pc.equal(rows["slice"], "all")))
+    pairs = zip(totals["week"].to_pylist(), totals["value"].to_pylist(), strict=True)
+    values = {week: value for week, value in pairs if week in states}
     if not opened.lake.exists("growth", name) or not values:
         return GROWTH.schema.empty_table()
     stored = {row["week"]: row for row in opened.lake.read("growth", name).to_pylist()}

@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass
 from datetime import date
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from nsm_pipeline.certification.certificates import Certificate
 from nsm_pipeline.home import Home
@@ -30,6 +31,7 @@ from nsm_pipeline.steps.reasons import cause as causes
 
 SHOWN = 3
 PUBLISHED: SeenFiles[Certificate] = {}
+DOCUMENTS: SeenFiles[Mapping[str, Any]] = {}
 
 
 @dataclass(frozen=True)
@@ -136,21 +138,32 @@ def load_published(home: Home, certificate_id: str) -> Certificate | None:
 
     def read(file: Path) -> Certificate | None:
         try:
-            document = read_sealed(file)
+            document = _document(file) or {}
             return Certificate.model_validate(document["certificate"]) if document["id"] == certificate_id else None
-        except (BrokenSeal, KeyError, ValueError):
+        except (KeyError, ValueError):
             return None
 
     return once_per_file(PUBLISHED, published_file(home, certificate_id), read)
+
+
+def _document(file: Path) -> Mapping[str, Any] | None:
+    """What is kept of a certificate, its seal checked; None where it is missing or not what was sealed."""
+
+    def read(file: Path) -> Mapping[str, Any] | None:
+        try:
+            return read_sealed(file)
+        except (FileNotFoundError, BrokenSeal):
+            return None
+
+    return once_per_file(DOCUMENTS, file, read)
 
 
 def keep_published(opened: Open, document: Mapping[str, object], approvals: Sequence[Approval]) -> None:
     """Keep a certificate's document for good, with who answers for its definitions, who approved it, and when it was
     first published; call it under the publishing lock."""
     file = published_file(opened.home, str(document["id"]))
-    try:
-        known = read_sealed(file)
-    except (FileNotFoundError, BrokenSeal):
+    known = _document(file)
+    if known is None:
         use_case = opened.playbook.use_cases[str(document["id"]).rsplit("-", 4)[0]]
         known = {
             **document,
