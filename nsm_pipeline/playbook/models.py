@@ -122,6 +122,8 @@ class Path(Model):
             raise ValueError(f"by: {self.by} needs 'value', which should be reached by then")
         if self.by is not None and self.since is not None and self.since >= self.by:
             raise ValueError(f"since {self.since} is not before by {self.by}")
+        if self.path == "compound" and self.value is not None and self.value <= 0:
+            raise ValueError(f"path: compound grows by a factor and never reaches {self.value:g}; write path: linear")
         return self
 
 
@@ -167,6 +169,14 @@ class Input(Model):
     """Where it should be; without it, it is held to its own trailing median."""
     work: tuple[Work, ...] = ()
     """What the team does to move it."""
+
+    @model_validator(mode="after")
+    def _target_leads_somewhere(self) -> Input:
+        if self.target is not None and self.target.value is None:
+            raise ValueError(
+                "an input's target needs 'value', where it should be; only the North Star's can do without"
+            )
+        return self
 
 
 class Against(Model):
