@@ -76,10 +76,12 @@ def fresh(home: Path, to: Path) -> Path:
 
 
 def saved(home: Path, to: Path) -> Path:
-    """A home as it is: landing files as hard links, everything that runs write as copies."""
+    """A home as it is, so that a run finds what it would find there: files of the lake and the records as hard links,
+    which runs replace and never change, and which keep what tells a file from another; the others as copies."""
     fresh(home, to)
-    for name in ("lake", "extracts", "dagster"):
-        shutil.copytree(home / name, to / name, symlinks=True)
+    for name in ("lake", "records", "extracts"):
+        shutil.copytree(home / name, to / name, symlinks=True, copy_function=os.link)
+    shutil.copytree(home / "dagster", to / "dagster", symlinks=True)
     return to
 
 
