@@ -7,7 +7,7 @@ Weeks are built in one pass: their metrics are computed while their events are a
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import partial
@@ -70,7 +70,7 @@ def run_weeks(
     begun, asked = _Begun(), set(weeks)
     work = partial(_build, opened, metrics, begun)
     held: dict[date, WeekDone] = {}
-    for done in opened.engine.map(work, batches(todo[week] for week in sorted(todo))):
+    for done in opened.engine.map(work, batches([todo[week] for week in sorted(todo)], opened.engine.workers)):
         held |= {one.week: one for one in done if one.week in waiting}
         yield from (one for one in done if one.week in asked and one.week not in waiting)
     yield from _finish(opened, metrics, waiting, begun, held)
@@ -111,15 +111,19 @@ def _with_beside(opened: Open, todo: Mapping[date, WeekToDo]) -> dict[date, Week
     return found
 
 
-def batches(weeks: Iterable[WeekToDo]) -> Iterator[list[WeekToDo]]:
-    """Consecutive weeks that are built together: alike, and few enough for the memory."""
+def batches(weeks: Sequence[WeekToDo], workers: int = 1) -> Iterator[list[WeekToDo]]:
+    """Consecutive weeks that are built together: alike, few enough for the memory, and about equally many rows for
+    every one of some workers, none of which should wait for the others in the end."""
+    every, largest = sum(week.rows for week in weeks), max((week.rows for week in weeks), default=0)
+    rounds = -(-every // max(1, workers * ROWS_AT_ONCE))
+    most = min(ROWS_AT_ONCE, every // max(1, rounds * workers) + largest // 2)
     batch: list[WeekToDo] = []
     for week in weeks:
         if batch and not (
             week.alike is not None
             and week.kind == batch[-1].kind
             and week.week == batch[-1].week + WEEK
-            and sum(one.rows for one in batch) + week.rows <= ROWS_AT_ONCE
+            and sum(one.rows for one in batch) + week.rows <= most
         ):
             yield batch
             batch = []

@@ -135,8 +135,8 @@ def test_what_may_be_built_together() -> None:
     def week(number: int, alike: tuple[object, ...] = ("same",), rows: int = 1, use_case: str = "ci") -> WeekToDo:
         return WeekToDo(monday + timedelta(weeks=number), frozenset([use_case]), {}, alike, rows)
 
-    def sizes(*weeks: WeekToDo) -> list[int]:
-        return [len(batch) for batch in batches(weeks)]
+    def sizes(*weeks: WeekToDo, workers: int = 1) -> list[int]:
+        return [len(batch) for batch in batches(weeks, workers)]
 
     most = weekly.ROWS_AT_ONCE
     assert sizes(*map(week, range(5))) == [5]
@@ -145,6 +145,10 @@ def test_what_may_be_built_together() -> None:
     assert sizes(week(0), week(1, use_case="security")) == [1, 1]  # other tables to build
     assert sizes(week(0, rows=most), week(1), week(2)) == [1, 2]  # too many rows
     assert sizes(week(0, rows=2 * most), week(1, rows=2 * most)) == [1, 1]
+    # As many rows for each of two workers, also where one could take them all.
+    assert sizes(*map(week, range(6)), workers=2) == [3, 3]
+    assert sizes(*(week(number, rows=rows) for number, rows in enumerate([126, 120, 126, 108])), workers=2) == [2, 2]
+    assert sizes(*(week(number, rows=most // 20) for number in range(60)), workers=2) == [15, 15, 15, 15]
 
 
 def test_the_fingerprint_in_the_footer_is_the_one_in_the_schema(together: Open) -> None:
