@@ -1,0 +1,240 @@
+"""The North Star against its target, week by week: the chart that the rest of a page explains.
+
+What belongs here: value, target path, gap, expectation, forecast, what happened when. What does not: other charts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from markupsafe import Markup
+
+from nsm_pipeline.reporting.one_use_case import WEEK, OneUseCase, Row
+from nsm_pipeline.reporting.svg import Drawing, Linear, Point, Weeks, band, el, group, line, months, path, runs, text
+from nsm_pipeline.reporting.svg import ticks as round_values
+from nsm_pipeline.reporting.wording import day, number, short_day, week_span, with_unit
+
+LABEL = 15.0
+
+
+@dataclass(frozen=True)
+class Size:
+    """A chart's measures; `weeks`: how many of the newest are shown."""
+
+    width: float = 720
+    height: float = 330
+    left: float = 46
+    right: float = 92
+    top: float = 30
+    bottom: float = 26
+    weeks: int = 52
+
+
+WIDE, NARROW = Size(), Size(width=360, height=300, left=40, right=70, weeks=26)
+
+
+def north_star_chart(case: OneUseCase, size: Size = WIDE, name: str = "north-star") -> Drawing | None:
+    """None where no complete week is published."""
+    if case.newest is None:
+        return None
+    rows = case.scorecard[-size.weeks :]
+    frame = _Frame.of(case, rows, size)
+    parts = [
+        frame.axes(case.unit),
+        frame.band(rows, "expected_low", "expected_high", "expected"),
+        *_shortfall(frame, rows),
+        *_forecast(frame, case),
+        *frame.lines(rows, "target", "target"),
+        *_values(frame, rows),
+        *_gaps(frame, case),
+        *_notes(frame, case),
+        *_labels(frame, case),
+    ]
+    return Drawing(
+        name,
+        f"{case.metric_title} against target",
+        _description(case, rows),
+        size.width,
+        size.height,
+        group(parts),
+        notes=tuple(f"{short_day(week)}: {'; '.join(told)}" for week, told in _told(case, rows[0]["week"])),
+        columns=("Week", case.unit.capitalize() or "Value", "Target", "Expected from", "to", "Growth", "State"),
+        rows=tuple(
+            (row["week"], row["value"], row["target"], row["expected_low"], row["expected_high"], row["growth"],
+             row["state"])
+            for row in reversed(rows)
+        ),
+    )  # fmt: skip
+
+
+def _description(case: OneUseCase, rows: Sequence[Row]) -> str:
+    newest = case.newest
+    assert newest is not None
+    target = f", target {number(newest['target'], case.unit)}" if newest["target"] is not None else ""
+    first = rows[0]
+    return (
+        f"{with_unit(newest['value'], case.unit)} in the week {week_span(newest['week'])}{target}; "
+        f"{number(first['value'], case.unit)} in the week of {day(first['week'])}. The scale does not start at zero."
+    )
+
+
+@dataclass(frozen=True)
+class _Frame:
+    """Where weeks and values lie."""
+
+    size: Size
+    x: Weeks
+    y: Linear
+    values: tuple[float, ...]
+
+    @classmethod
+    def of(cls, case: OneUseCase, rows: Sequence[Row], size: Size) -> _Frame:
+        columns = ("value", "target", "expected_low", "expected_high", "forecast_low", "forecast_high", "forecast")
+        found = [row[column] for row in rows for column in columns if row[column] is not None]
+        last = max([rows[-1]["week"], *(row["forecast_week"] for row in rows if row["forecast_week"])])
+        if case.newest is not None and case.newest["target_value"] is not None and case.newest["target_by"] == last:
+            found.append(case.newest["target_value"])
+        values = round_values(min(found), max(found))
+        x = Weeks(rows[0]["week"], last, size.left + 6, size.width - size.right)
+        return cls(size, x, Linear(values[0], values[-1], size.height - size.bottom, size.top), tuple(values))
+
+    def at(self, row: Row, column: str) -> Point:
+        return self.x(row["week"]), self.y(row[column])
+
+    def axes(self, unit: str) -> Markup:
+        """Value lines with numbers, and months."""
+        left, right = self.size.left, self.size.width - self.size.right
+        parts = [line((left, self.y(value)), (right, self.y(value)), "grid") for value in self.values]
+        parts += [text(left - 6, self.y(value) + 4, number(value, unit), anchor="end") for value in self.values]
+        return group([*parts, months(self.x, self.size.height - 6)], "axis")
+
+    def lines(self, rows: Sequence[Row], column: str, class_: str) -> list[Markup]:
+        """A line per unbroken run of weeks."""
+        there = [row for row in rows if row[column] is not None]
+        return [
+            path([self.at(there[place], column) for place in run], class_) for run in runs([r["week"] for r in there])
+        ]
+
+    def band(self, rows: Sequence[Row], low: str, high: str, class_: str) -> Markup:
+        there = [row for row in rows if row[low] is not None and row[high] is not None]
+        return group(
+            band([self.at(there[p], high) for p in run], [self.at(there[p], low) for p in run], class_)
+            for run in runs([row["week"] for row in there])
+        )
+
+
+def _shortfall(frame: _Frame, rows: Sequence[Row]) -> list[Markup]:
+    """The area between value and target where the value is below it."""
+    there = [row for row in rows if row["target"] is not None and row["stage"] != "flash"]
+    found: list[Markup] = []
+    for run in runs([row["week"] for row in there]):
+        for left, right in zip(run, run[1:], strict=False):
+            a, b = there[left], there[right]
+            gap_a, gap_b = a["target"] - a["value"], b["target"] - b["value"]
+            if max(gap_a, gap_b) <= 0:
+                continue
+            corners = [frame.at(a, "target"), frame.at(b, "target"), frame.at(b, "value"), frame.at(a, "value")]
+            if min(gap_a, gap_b) < 0:  # the lines cross between the two weeks
+                part = gap_a / (gap_a - gap_b)
+                (x0, y0), (x1, y1) = frame.at(a, "target"), frame.at(b, "target")
+                cross = (x0 + part * (x1 - x0), y0 + part * (y1 - y0))
+                corners = [corners[0], cross, corners[3]] if gap_a > 0 else [cross, corners[1], corners[2]]
+            found.append(path(corners, "shortfall", closed=True))
+    return found
+
+
+def _values(frame: _Frame, rows: Sequence[Row]) -> list[Markup]:
+    """A solid line through complete weeks; to a week in progress a thin one, which ends in a hollow point."""
+    done = [row for row in rows if row["stage"] != "flash"]
+    open_ = [row for row in rows if row["stage"] == "flash"]
+    parts = frame.lines(done, "value", "value")
+    if done and open_ and open_[0]["week"] - done[-1]["week"] == WEEK:
+        parts.append(path([frame.at(row, "value") for row in (done[-1], *open_)], "flash-line"))
+    parts += [el("circle", cx=x, cy=y, r=3.5, class_="flash") for x, y in (frame.at(row, "value") for row in open_)]
+    if done:
+        x, y = frame.at(done[-1], "value")
+        parts.append(el("circle", cx=x, cy=y, r=4.5, class_="newest"))
+    return parts
+
+
+def _forecast(frame: _Frame, case: OneUseCase) -> list[Markup]:
+    row = case.newest
+    if row is None or row["forecast"] is None:
+        return []
+    here = frame.at(row, "value")
+    x = frame.x(row["forecast_week"])
+    cone = [here, (x, frame.y(row["forecast_high"])), (x, frame.y(row["forecast_low"]))]
+    parts = [path(cone, "cone", closed=True), path([here, (x, frame.y(row["forecast"]))], "forecast")]
+    if row["target_value"] is not None and row["target_by"] == row["forecast_week"] and row["target"] is not None:
+        parts.append(path([frame.at(row, "target"), (x, frame.y(row["target_value"]))], "target"))
+        parts.append(el("circle", cx=x, cy=frame.y(row["target_value"]), r=3.5, class_="goal"))
+    return parts
+
+
+def _gaps(frame: _Frame, case: OneUseCase) -> list[Markup]:
+    """A cross on the ground line for every week that is over and not published."""
+    shown = {row["week"] for row in case.scorecard}
+    y, found = frame.size.height - frame.size.bottom, []
+    for trust in case.trusts:
+        if frame.x.first <= trust.week <= frame.x.last and trust.week not in shown and trust.kind != "flash":
+            x = frame.x(trust.week)
+            found.append(el("path", d=f"M{x - 3:.1f} {y - 3:.1f}l6 6m0-6l-6 6", class_="gap"))
+    return found
+
+
+def _told(case: OneUseCase, since: date) -> list[tuple[date, list[str]]]:
+    """What happened, by week from `since` on."""
+    found: dict[date, list[str]] = {}
+    last = case.scorecard[-1]["week"]
+    for note in case.annotations:
+        if since <= note["week"] <= last:
+            found.setdefault(note["week"], []).append(note["text"])
+    return sorted(found.items())
+
+
+def _notes(frame: _Frame, case: OneUseCase) -> list[Markup]:
+    """A numbered mark per week in which something happened; below its neighbour where it would cover it."""
+    parts, taken = [], [-99.0, -99.0]
+    for place, (week, _) in enumerate(_told(case, frame.x.first), start=1):
+        x = frame.x(week)
+        row = 0 if x - taken[0] > 17 else 1
+        taken[row] = x
+        y = 10 + 17 * row
+        parts.append(line((x, y + 8), (x, frame.size.height - frame.size.bottom), "event"))
+        parts.append(group([el("circle", cx=x, cy=y, r=8), text(x, y + 3.5, str(place), anchor="middle")], "number"))
+    return parts
+
+
+def _labels(frame: _Frame, case: OneUseCase) -> list[Markup]:
+    """Words beside the ends of the lines, apart from each other."""
+    row = case.newest
+    assert row is not None
+    whole = row["value"]
+    x, y = frame.at(row, "value")
+    right = frame.size.width - frame.size.right + 8
+    if row["forecast"] is None:
+        wanted = [(y, number(row["value"], case.unit), "this week", "strong value-text")]
+        if row["target"] is not None:
+            wanted.append((frame.y(row["target"]), number(row["target"], case.unit, whole), "target", "strong"))
+        parts = []
+    else:
+        wanted = [
+            (frame.y(row["forecast"]), number(row["forecast"], case.unit, whole), "forecast", "strong value-text")
+        ]
+        if row["target_value"] is not None and row["target_by"] == row["forecast_week"]:
+            told = number(row["target_value"], case.unit, whole)
+            wanted.append((frame.y(row["target_value"]), told, "target", "strong"))
+        below = row["target"] is not None and row["value"] < row["target"]
+        parts = [
+            text(x, y + 22 if below else y - 12, number(row["value"], case.unit), "strong value-text halo", "middle")
+        ]
+    wanted.sort(key=lambda label: label[0])
+    low = frame.size.top
+    for place, (at, told, what, class_) in enumerate(wanted):
+        after = 2 * LABEL * (len(wanted) - place - 1)
+        at = min(max(at, low), frame.size.height - frame.size.bottom - LABEL - after)
+        parts += [text(right, at + 2, told, class_), text(right, at + LABEL, what, "small")]
+        low = at + 2 * LABEL + 2
+    return parts

@@ -1,0 +1,114 @@
+"""Numbers, dates and lists as words: one spelling on every page.
+
+What belongs here: spelling. What does not: which numbers are told (`monday`, `headline`), how they are drawn.
+Numbers are rounded to what a reader compares: whole from 1,000 on, else three digits; shares are percentages.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, timedelta
+
+MINUS, NARROW, DASH = "−", "\u00a0", "–"
+SHARE = "share"
+NO_VALUE = "no value"
+
+
+def number(value: float | None, unit: str = "", like: float | None = None) -> str:
+    """A value without its unit, except that a share carries its per cent: 1,284; 3.78; 12.3 %. Beside a whole number
+    (`like`) it is whole too: nobody aims at 478.8 teams."""
+    if value is None:
+        return NO_VALUE
+    if unit != SHARE and like is not None and like == round(like) and abs(value) >= 10:
+        return _digits(float(round(value)))
+    if unit == SHARE:
+        return f"{_digits(100 * value)}{NARROW}%"
+    return _digits(value)
+
+
+def with_unit(value: float | None, unit: str, like: float | None = None) -> str:
+    """A value and its unit: 1,284 accounts; 18.9 h; 12.3 %."""
+    told = number(value, unit, like)
+    return told if value is None or unit in ("", SHARE) else f"{told}{NARROW}{unit}"
+
+
+def signed(value: float, unit: str = "", like: float | None = None) -> str:
+    """A difference with its sign; of shares in percentage points: +31; −13; +0.4 pts. `like`: as for `number`."""
+    if unit == SHARE:
+        return f"{_sign(value)}{_digits(abs(100 * value))}{NARROW}pts"
+    if like is not None and like == round(like) and abs(value) >= 0.05:
+        value = float(round(value)) if abs(value) >= 10 else round(value, 1)
+    return f"{_sign(value)}{_digits(abs(value))}"
+
+
+def relative(value: float | None) -> str:
+    """A relative change: +3.1 %."""
+    if value is None:
+        return NO_VALUE
+    return f"{_sign(value)}{_tenths(abs(100 * value))}{NARROW}%"
+
+
+def share(value: float | None) -> str:
+    """A part of a whole: 97 %, 99.6 %, 120 %; with a digit more where whole per cents would say 100 %."""
+    if value is None:
+        return NO_VALUE
+    told = f"{100 * value:,.0f}"
+    return f"{100 * value:,.1f}{NARROW}%" if told == "100" and value != 1 else f"{told}{NARROW}%"
+
+
+def day(when: date) -> str:
+    """15 June 2026."""
+    return f"{when.day} {when:%B} {when.year}"
+
+
+def short_day(when: date) -> str:
+    """15 Jun."""
+    return f"{when.day} {when:%b}"
+
+
+def week_span(week: date) -> str:
+    """The days of a week: 15 – 21 June 2026."""
+    last = week + timedelta(days=6)
+    if week.year != last.year:
+        return f"{day(week)} {DASH} {day(last)}"
+    first = f"{week.day}" if week.month == last.month else f"{week.day} {week:%B}"
+    return f"{first} {DASH} {day(last)}"
+
+
+def listed(words: Sequence[str], most: int = 4) -> str:
+    """a; a and b; a, b and c; a, b and 3 more."""
+    if len(words) > most:
+        return f"{', '.join(words[: most - 1])} and {len(words) - most + 1} more"
+    return " and ".join(part for part in (", ".join(words[:-1]), words[-1]) if part) if words else ""
+
+
+def counted(count: int, one: str, many: str | None = None) -> str:
+    """1 week; 3 weeks."""
+    return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
+def sentence(text: str) -> str:
+    """With a capital at the beginning and a full stop at the end."""
+    text = text.strip()
+    return f"{text[:1].upper()}{text[1:]}{'' if text[-1:] in '.!?' else '.'}" if text else ""
+
+
+def _sign(value: float) -> str:
+    return "+" if value > 0 else MINUS if value < 0 else "±"
+
+
+def _digits(value: float) -> str:
+    size = abs(value)
+    if size >= 1000 or value == round(value):
+        text = f"{size:,.0f}"
+    elif size >= 100:
+        text = f"{size:,.1f}"
+    elif size >= 1:
+        text = f"{size:,.3g}" if size < 99.95 else f"{size:,.1f}"
+    else:
+        text = f"{size:.3g}" if size >= 0.001 else f"{size:.1g}"
+    return f"{MINUS if value < 0 and float(text.replace(',', '')) else ''}{text}"
+
+
+def _tenths(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 else f"{value:.1f}"
