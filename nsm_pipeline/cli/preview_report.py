@@ -32,6 +32,7 @@ KINDS = {
     "settling": "settling",
     "flash": "flash",
     "added": "new",
+    "small_group": "small group",
 }
 
 

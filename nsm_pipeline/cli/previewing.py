@@ -42,7 +42,11 @@ COLOURS = {
     "red": "[red]● red[/]",
     "none": "[dim]○ none[/]",
 }
-KINDS = {"restatement": "[magenta]final, needs a reason[/]", "within_tolerance": "final, within tolerance"}
+KINDS = {
+    "restatement": "[magenta]final, needs a reason[/]",
+    "within_tolerance": "final, within tolerance",
+    "small_group": "small group",
+}
 
 
 def show_preview(home: Home, as_of: date | None, playbook: Path | None, shape: str, slices: bool) -> None:

@@ -26,10 +26,12 @@ STAGES = ("flash", "settling", "final")
 
 @dataclass(frozen=True)
 class Change:
-    """One value that is not what was shown before; a row that was or is not there has neither value nor state.
+    """One value that is not what was shown before; a row that was or is not there has neither value nor state, and one
+    that was or is suppressed no value.
 
     `stage`: flash where the old value was; else the stage that the week has reached by now. `is_new`: nothing of the
-    metric was shown before, or of the week nothing but flash values.
+    metric was shown before, or of the week nothing but flash values. `is_suppressed`: on one side or
+    both the row is there without its numbers.
     """
 
     use_case: str
@@ -46,6 +48,7 @@ class Change:
     new_certificate: str | None
     stage: str | None
     is_new: bool = False
+    is_suppressed: bool = False
 
     @property
     def key(self) -> Key:
@@ -113,6 +116,7 @@ def cells(table: pa.Table, column: str) -> pa.Table:
             "slice": text("slice", "all"),
             "slice_value": text("slice_value", "all"),
             "value": value,
+            "suppressed": text("suppressed", None).cast(pa.bool_()),
             "state": text("state", None),
             "stage": text("stage", None),
             "certificate": text("certificate_id", None),
@@ -142,6 +146,7 @@ def _of_column(
             "new_state": other["state"],
             "old_certificate": mine["certificate"],
             "new_certificate": other["certificate"],
+            "is_suppressed": bool(mine["suppressed"] or other["suppressed"]),
             "stage": "flash" if mine["stage"] == "flash" else _latest(mine["stage"], other["stage"], week_stage),
         }
 

@@ -35,13 +35,14 @@ def write_extract(
     explain: Explain = unexplained,
     tolerance: float = 0.0,
     derive: Derive = lambda _: {},
+    small_groups: int = 0,
 ) -> str:
     """Publish tables (by name, as EXTRACT declares them, without the ledger) at an instant; returns the version's id.
 
     `explain`, `tolerance`: for the restatement ledger, which is continued here; `derive`: tables that follow from the
-    others and the ledger. Where the newest version already has
-    these bytes, it stays. Call it under the publishing lock. A kill at any moment leaves `current` at a complete
-    version that is on record; what was half-written is removed by the next call.
+    others and the ledger; `small_groups`: the limit by which slices are suppressed already. Where the newest version
+    already has these bytes, it stays. Call it under the publishing lock. A kill at any moment leaves `current` at a
+    complete version that is on record; what was half-written is removed by the next call.
     """
     root, record = home.extracts, Record.of(home)
     versions = root / "versions"
@@ -55,7 +56,7 @@ def write_extract(
     ready = conform(tables)
     ready[RESTATEMENTS.name] = continued(before, ready, number, at, explain, tolerance)
     ready |= conform(derive(ready))
-    rendered = render(ready, company)
+    rendered = render(ready, company, small_groups)
     last = newest.version if newest else current_version(root)
     version = last if last and last.endswith(f"-{rendered.content}") else f"{number:06d}-{rendered.content}"
     if newest is None or newest.version != version:

@@ -67,6 +67,16 @@ def prove_version(folder: Path) -> VersionProof:
     return proof
 
 
+def small_groups_of(folder: Path) -> int:
+    """The limit by which a version's slices are suppressed, from its descriptor; 0 for one from before there was any,
+    or that cannot be read."""
+    try:
+        found = json.loads((folder / DESCRIPTOR).read_bytes()).get("small_groups", 0)
+    except (OSError, ValueError, AttributeError):
+        return 0
+    return found if isinstance(found, int) else 0
+
+
 def _resources(content: bytes) -> Iterator[tuple[str, tuple[int, str, int]]]:
     """Name, bytes, sha256 and rows of each resource of a descriptor; none of one that cannot be read."""
     try:

@@ -44,8 +44,8 @@ def conform(tables: Mapping[str, pa.Table]) -> dict[str, pa.Table]:
     return {declared.name: _conformed(declared, tables[declared.name]) for declared in wanted}
 
 
-def render(tables: Mapping[str, pa.Table], company: str) -> Rendered:
-    """The files of an extract, from tables that conform."""
+def render(tables: Mapping[str, pa.Table], company: str, small_groups: int = 0) -> Rendered:
+    """The files of an extract, from tables that conform. `small_groups`: the limit by which they are suppressed."""
     files = {f"{declared.name}.parquet": parquet_bytes(tables[declared.name]) for declared in EXTRACT}
     resources = [
         _resource(declared, files[f"{declared.name}.parquet"], tables[declared.name].num_rows) for declared in EXTRACT
@@ -56,6 +56,7 @@ def render(tables: Mapping[str, pa.Table], company: str) -> Rendered:
             "name": "north-star-metrics",
             "title": f"North Star Metrics of {company}",
             "contract": CONTRACT,
+            "small_groups": small_groups,
             "resources": resources,
         }
     )

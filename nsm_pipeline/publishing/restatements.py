@@ -20,6 +20,7 @@ from nsm_pipeline.publishing.tables import GROWTH, RESTATEMENTS
 
 __all__ = ["Change", "Explain", "Why", "baselines", "beyond", "changes", "continued", "kinds", "ledger_of", "restated"]
 AS_A_MATTER_OF_COURSE = ("flash", "settling")
+CROSSED = "another limit of small groups"
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ def baselines(ledger: pa.Table, weeks: set[tuple[str, date]]) -> dict[Key, float
 
 
 def kinds(found: Sequence[Change], before: Tables, tolerance: float) -> list[str]:
-    """What kind of change each is: flash, settling, within_tolerance, restatement or added.
+    """What kind of change each is: flash, settling, within_tolerance, restatement, added or small_group.
 
     Growth follows the values it is made from: it is restated where one of them is, of its own week or an earlier, and
     else added where one of them is.
@@ -80,6 +81,8 @@ def kinds(found: Sequence[Change], before: Tables, tolerance: float) -> list[str
             return "settling"
         if one.is_new:
             return "added"
+        if one.is_suppressed:
+            return "small_group"
         total = None
         if one.slice != "all":
             key = (*one.key[:4], "all", "all")
@@ -105,8 +108,8 @@ def kinds(found: Sequence[Change], before: Tables, tolerance: float) -> list[str
 
 
 def restated(before: pa.Table, after: pa.Table, ledger: pa.Table, tolerance: float) -> list[Change]:
-    """Which values of final weeks would change beyond tolerance, from metric rows of some weeks (as certificates hold
-    them: METRIC_KEY, role, value) as published and as they would be, and the ledger so far."""
+    """Which values of final weeks would change beyond tolerance, from metric rows of some weeks (METRIC_KEY, role,
+    value, suppressed) as published and as they would be, and the ledger so far."""
     old, new = _by_role(before), _by_role(after)
     shown = {**old, RESTATEMENTS.name: ledger}
     found = [replace(one, stage="final") for one in changes(shown, new)]
@@ -132,7 +135,7 @@ def continued(before: Tables, after: Tables, number: int, at: datetime, explain:
             **{name: getattr(one, name) for name in RESTATEMENTS.schema.names if hasattr(one, name)},
             "number": place,
             "kind": kind,
-            "cause": reason.cause,
+            "cause": reason.cause or (CROSSED if one.is_suppressed else ""),
             "reason": reason.reason if kind not in AS_A_MATTER_OF_COURSE else "",
             "by": reason.by if kind not in AS_A_MATTER_OF_COURSE else "",
             "version": f"{number:06d}",

@@ -24,10 +24,16 @@ METRIC_COLUMNS = (
     Column("week", "date", "First day of the week.", True),
     Column("slice", "string", "Account attribute the row is cut by; 'all' for the total.", True),
     Column("slice_value", "string", "Value of that attribute; 'all' for the total.", True),
-    Column("value", "number", "The metric's value; null where there is none (nothing to divide by)."),
+    Column("value", "number", "The metric's value; null where there is none (nothing to divide by) or suppressed."),
     Column("numerator", "number", "What is divided, or the value itself where nothing is."),
     Column("denominator", "number", "What it is divided by; for medians the number of values."),
-    Column("entities", "integer", "Distinct accounts behind the value.", True),
+    Column("entities", "integer", "Distinct accounts behind the value; null where suppressed."),
+    Column(
+        "suppressed",
+        "boolean",
+        "Whether the numbers are left out: a slice of few accounts, or one that would tell of such a slice.",
+        True,
+    ),
     Column("unit", "string", "Unit of the value.", True),
     STATE,
     STAGE,
@@ -138,8 +144,9 @@ RESTATEMENTS = ExtractTable(
         Column(
             "kind",
             "string",
-            "flash, settling, within_tolerance, restatement (final, beyond tolerance), or added (a new metric, or the "
-            "first certified values of a week that is final already).",
+            "flash, settling, within_tolerance, restatement (final, beyond tolerance), added (a new metric, or the "
+            "first certified values of a week that is final already), or small_group (final, and suppressed before or "
+            "since).",
             True,
         ),
         Column("cause", "string", "What of that which the value is made of has changed.", True),

@@ -20,7 +20,10 @@ from nsm_pipeline.certification.certificates import Certificate
 from nsm_pipeline.lake import signature_of
 from nsm_pipeline.metrics.growth import LIFECYCLE, growth_series
 from nsm_pipeline.metrics.measures import ROLES
+from nsm_pipeline.metrics.numbers import METRIC_ROWS
+from nsm_pipeline.publishing.proving import small_groups_of
 from nsm_pipeline.publishing.rendering import conform
+from nsm_pipeline.publishing.suppression import NUMBERS, suppress
 from nsm_pipeline.publishing.tables import EXTRACT, RESTATEMENTS
 from nsm_pipeline.steps.certificates import certificate_file, week_states
 from nsm_pipeline.steps.opening import Open
@@ -32,7 +35,7 @@ from nsm_pipeline.steps.scoring import scored
 from nsm_pipeline.weeks import WEEK
 
 Row = dict[str, Any]
-NUMBERS = ("value", "numerator", "denominator", "entities")
+SHOWN = (*NUMBERS, "suppressed")
 FROM_VALUES = ("value", "previous_value", "growth", "mean_growth_13_weeks", "goal", "attainment")
 METRIC_COLUMNS = ("use_case", "week", "metric", "role", "slice", "slice_value", "state", "certificate_id", *NUMBERS)
 GROWTH_COLUMNS = ("use_case", "week", "complete", "certificate_id", *FROM_VALUES)
@@ -49,6 +52,7 @@ def prove_numbers(opened: Open, folder: Path, damaged: Mapping[str, int], proof:
             proof.numbers["refuted"] += damaged[table]
         elif (read := _published(folder, table, proof)) is not None:
             rows[table] = read
+    limit = small_groups_of(folder)
     groups: dict[tuple[str, date], dict[str | None, list[Row]]] = defaultdict(lambda: defaultdict(list))
     for table in ROLES:
         for row in rows.get(table, ()):
@@ -56,9 +60,12 @@ def prove_numbers(opened: Open, folder: Path, damaged: Mapping[str, int], proof:
     for (name, week), by_certificate in sorted(groups.items()):
         for certificate_id, mine in by_certificate.items():
             if certificate_id is None:
-                _flash(mine, proof)
+                _flash(mine, limit, proof)
             else:
-                _certified(opened, name, week, certificate_id, mine, frozenset(damaged), proof)
+                certificate = _certificate(opened, name, week, certificate_id, mine, proof)
+                if certificate is not None:
+                    _prove_certificate(opened, certificate, proof)
+                    _certified(certificate, mine, limit, frozenset(damaged), proof)
     if {"north_star", "growth"} <= rows.keys():
         _prove_growth(opened, rows["north_star"], rows["growth"], proof)
 
@@ -68,6 +75,8 @@ def _published(folder: Path, table: str, proof: Proof) -> list[Row] | None:
     needed = GROWTH_COLUMNS if table == "growth" else METRIC_COLUMNS
     try:
         found = pq.read_table(folder / f"{table}.parquet")
+        if table != "growth" and "suppressed" not in found.column_names:  # of a version from before there was any
+            found = found.append_column("suppressed", pa.array([False] * found.num_rows))
         if missing := [name for name in needed if name not in found.column_names]:
             raise ValueError(f"without the columns {', '.join(missing)}")
     except (pa.ArrowException, OSError, ValueError) as error:
@@ -77,28 +86,36 @@ def _published(folder: Path, table: str, proof: Proof) -> list[Row] | None:
     return list(found.to_pylist())
 
 
-def _flash(rows: Sequence[Row], proof: Proof) -> None:
+def _flash(rows: Sequence[Row], limit: int, proof: Proof) -> None:
     for row in rows:
-        if row["state"] == "flash":
+        if row["state"] == "flash" and not _tells_of_few(row, limit):
             proof.numbers["flash"] += 1
+            continue
+        proof.numbers["refuted"] += 1
+        if row["state"] == "flash":
+            proof.refute(_named(row), _said(row), f"no numbers of fewer than {limit} accounts", ANEW)
         else:
-            proof.numbers["refuted"] += 1
             proof.refute(_named(row), f"state {row['state']} without a certificate", "a certificate", ANEW)
 
 
+def _tells_of_few(row: Row, limit: int) -> bool:
+    """Whether a row shows numbers although it is suppressed or, by itself, should be."""
+    has_numbers = any(row[column] for column in NUMBERS)
+    return has_numbers and (row["suppressed"] or (row["slice"] != "all" and (row["entities"] or 0) < limit))
+
+
 def _certified(
-    opened: Open, name: str, week: date, certificate_id: str, rows: Sequence[Row], damaged: frozenset[str], proof: Proof
+    certificate: Certificate, rows: Sequence[Row], limit: int, damaged: frozenset[str], proof: Proof
 ) -> None:
-    """Compare the rows of a use case and week that name a certificate with its values, both ways."""
-    certificate = _certificate(opened, name, week, certificate_id, rows, proof)
-    if certificate is None:
-        return
-    _prove_certificate(opened, certificate, proof)
-    wanted = {_key(value): value for value in certificate.values if str(value["role"]) not in damaged}
+    """Compare the rows of a use case and week that name a certificate with its values, small groups suppressed, both
+    ways."""
+    name, week, certificate_id = certificate.use_case, certificate.week, certificate.id
+    values = suppress(certificate.rows.select(METRIC_ROWS.names).cast(METRIC_ROWS), limit).to_pylist()
+    wanted = {_key(value): value for value in values if str(value["role"]) not in damaged}
     for row in rows:
         value = wanted.pop(_key(row), None)
         expected = f"no such row in {certificate_id}" if value is None else _said(value)
-        if value is None or any(row[column] != value[column] for column in NUMBERS):
+        if value is None or any(row[column] != value[column] for column in SHOWN):
             proof.numbers["refuted"] += 1
             proof.refute(_named(row), _said(row), f"{expected}, by certificate {certificate_id}", ANEW)
         elif row["state"] == "flash":
@@ -267,7 +284,8 @@ def _named(row: Mapping[str, Any]) -> str:
 
 
 def _said(row: Mapping[str, Any]) -> str:
-    return _listed(row, NUMBERS)
+    has_none = all(row[column] is None for column in NUMBERS)
+    return "no numbers, being of a small group" if row.get("suppressed") and has_none else _listed(row, NUMBERS)
 
 
 def _listed(row: Mapping[str, Any], columns: Iterable[str]) -> str:

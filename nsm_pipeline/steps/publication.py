@@ -28,6 +28,7 @@ from nsm_pipeline.publishing.dictionary import dictionary, title_of
 from nsm_pipeline.publishing.extracts import current_version, write_extract
 from nsm_pipeline.publishing.rendering import CONTRACT
 from nsm_pipeline.publishing.restatements import Explain, Why
+from nsm_pipeline.publishing.suppression import suppress
 from nsm_pipeline.publishing.tables import CERTIFICATES, EXTRACT, GROWTH, NORTH_STAR
 from nsm_pipeline.steps.approvals import Approval, load_approvals
 from nsm_pipeline.steps.certificates import WeekState, certificate_ids, load_issued, week_states
@@ -51,8 +52,8 @@ def run_publication(opened: Open, restatement: Restatement | None = None) -> str
         settings, now = opened.playbook.settings, opened.calendar.now()
         why = _why(opened, states, release)
         tolerance = settings.certification.tolerance
-        derive = partial(scored, opened)
-        version = write_extract(opened.home, tables, settings.company, now, why, tolerance, derive)
+        derive, limit = partial(scored, opened), settings.publication.small_groups
+        version = write_extract(opened.home, tables, settings.company, now, why, tolerance, derive, limit)
         write_text(_record(opened), json.dumps({**rests_on(opened), "version": version}))
         remember(opened.home.lake)
         return version
@@ -147,8 +148,9 @@ def gather_tables(opened: Open, states: Mapping[str, Sequence[WeekState]], relea
 
 
 def _metric_rows(opened: Open, name: str, published: Sequence[WeekState]) -> pa.Table:
+    limit = opened.playbook.settings.publication.small_groups
     parts = [part for state in published for part in _labelled(opened, name, state)]
-    return _extract_rows(opened.playbook.use_cases[name], parts)
+    return _extract_rows(opened.playbook.use_cases[name], parts, limit)
 
 
 @dataclass(frozen=True)
@@ -180,9 +182,11 @@ def _label(state: WeekState) -> str:
     return "superseded_pending" if state.is_superseded else "certified"
 
 
-def _extract_rows(use_case: UseCase, parts: Sequence[_Labelled]) -> pa.Table:
-    """Metric rows as the extract has them, of all weeks at once."""
-    rows = pa.concat_tables([METRIC_ROWS.empty_table(), *(part.rows.cast(METRIC_ROWS) for part in parts)])
+def _extract_rows(use_case: UseCase, parts: Sequence[_Labelled], limit: int) -> pa.Table:
+    """Metric rows as the extract has them, of all weeks at once, without the numbers of small groups."""
+    rows = suppress(
+        pa.concat_tables([METRIC_ROWS.empty_table(), *(part.rows.cast(METRIC_ROWS) for part in parts)]), limit
+    )
     names = rows["metric"].to_pylist()
     metrics = {key: use_case.metrics.get(key) for key in dict.fromkeys(names)}
     titles = {key: title_of(key, metric) for key, metric in metrics.items()}

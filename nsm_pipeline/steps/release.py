@@ -23,6 +23,7 @@ from nsm_pipeline.publishing.changes import Change, ledger_of
 from nsm_pipeline.publishing.extracts import last_shown
 from nsm_pipeline.publishing.recording import Shown
 from nsm_pipeline.publishing.restatements import Why, restated
+from nsm_pipeline.publishing.suppression import suppress
 from nsm_pipeline.sealed import BrokenSeal, read_sealed, write_sealed
 from nsm_pipeline.steps.approvals import Approval, load_approvals
 from nsm_pipeline.steps.opening import Open
@@ -104,12 +105,14 @@ class Release:
         return f'the week is final and {said}{more} would change beyond tolerance: nsm run --restate --reason "…"'
 
     def restated(self, candidate: Certificate) -> list[Change]:
-        """Values of a final week that a certificate would change beyond tolerance; totals first."""
+        """Values of a final week that a certificate would change beyond tolerance, of those that are shown: not of
+        small groups; totals first."""
         before = self.certificate(candidate.use_case, candidate.week)
         if self.shown is None or before is None:
             return []
-        tolerance = self.opened.playbook.settings.certification.tolerance
-        found = restated(before.rows, candidate.rows, ledger_of(self.shown.tables), tolerance)
+        settings = self.opened.playbook.settings
+        old, new = (suppress(one.rows, settings.publication.small_groups) for one in (before, candidate))
+        found = restated(old, new, ledger_of(self.shown.tables), settings.certification.tolerance)
         return sorted(found, key=lambda one: one.slice != "all")
 
 

@@ -31,7 +31,7 @@ inputs: [{metric: orders, dimension: depth}, {metric: usual_amount, dimension: e
 counter_metrics: [{metric: pages_per_order, protects: ordering_accounts, risk: searching}]
 """
 # What is rebuilt is looked at here, not what it takes to change a final week (`test_release`).
-SETTINGS = "company: Test\nas_of: 2026-05-20\ncertification: {settling_days: 3650}\n"
+SETTINGS = "company: Test\nas_of: 2026-05-20\ncertification: {settling_days: 3650}\npublication: {small_groups: 0}\n"
 FIRST, LAST = date(2026, 3, 2), date(2026, 5, 18)
 WEEKS = [FIRST + timedelta(weeks=number) for number in range(12)]
 SERIES = {"growth/shop.parquet", "verdicts/shop.json"}

@@ -13,7 +13,7 @@ from test_plan import DESK, SHOP, WEEKS, filtered, late, rows_of
 from nsm_pipeline.playbook.models import CounterMetric
 from nsm_pipeline.steps.previewing import colour
 
-SETTINGS = "company: Test\nas_of: 2026-05-20\ncertification: {tolerance: 5%}\n"
+SETTINGS = "company: Test\nas_of: 2026-05-20\ncertification: {tolerance: 5%}\npublication: {small_groups: 0}\n"
 GUARDED = SHOP.replace("risk: searching}", "risk: searching, warn: 95%, breach: 50%, better: higher}")
 
 

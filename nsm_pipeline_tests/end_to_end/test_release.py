@@ -31,7 +31,7 @@ inputs: [{metric: orders, dimension: depth}]
 FIRST = date(2026, 3, 2)
 WEEKS = [FIRST + timedelta(weeks=number) for number in range(12)]
 FINAL, SETTLING = WEEKS[3], WEEKS[9]
-TODAY = "company: Test\nas_of: 2026-05-20\n"
+TODAY = "company: Test\nas_of: 2026-05-20\npublication: {small_groups: 0}\n"
 
 
 def make(root: Path, settings: str = "", accounts: int = 10) -> Zone:

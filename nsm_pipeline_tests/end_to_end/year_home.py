@@ -25,7 +25,10 @@ from nsm_pipeline.events.landing import arrivals
 from nsm_pipeline.steps.opening import Open, open_playbook
 from nsm_pipeline.steps.publication import is_published
 
-SETTINGS = "company: Year\ncertification: {{tolerance: 5%, settling_days: 14, approval: {}}}\n"
+SETTINGS = """company: Year
+certification: {{tolerance: 5%, settling_days: 14, approval: {}}}
+publication: {{small_groups: 0}}
+"""
 
 
 @dataclass

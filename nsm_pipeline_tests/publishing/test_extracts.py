@@ -24,7 +24,7 @@ METRIC_TABLES = ("north_star", "inputs", "counter_metrics")
 METRIC_COLUMNS = {
     "use_case": "string", "metric": "string", "title": "string", "role": "string", "week": "date32[day]",
     "slice": "string", "slice_value": "string", "value": "double", "numerator": "double", "denominator": "double",
-    "entities": "int64", "unit": "string", "state": "string", "stage": "string",
+    "entities": "int64", "suppressed": "bool", "unit": "string", "state": "string", "stage": "string",
     "certificate_id": "string",
 }  # fmt: skip
 NOW = datetime(2026, 5, 4, 10, tzinfo=UTC)
@@ -142,7 +142,7 @@ def small(value: float) -> dict[str, pa.Table]:
     row = {
         "use_case": "shop", "metric": "orders", "title": "Orders", "role": "north_star", "week": date(2026, 3, 2),
         "slice": "all", "slice_value": "all", "value": value, "numerator": value, "denominator": 1.0, "entities": 1,
-        "unit": "", "state": "certified", "certificate_id": "c",
+        "suppressed": False, "unit": "", "state": "certified", "certificate_id": "c",
     }  # fmt: skip
     tables = {table.name: table.schema.empty_table() for table in EXTRACT}
     for table in EXTRACT[:3]:
