@@ -104,6 +104,11 @@ def joint(status: Colour, guard: Colour) -> tuple[Colour, str]:
     return colour, f"{METRIC_WORDS[status]}, {GUARD_WORDS[guard]}"
 
 
+def in_words(status: Colour, guard: Colour, in_progress: bool) -> str:
+    """The words of `joint`; of a week in progress, which a metric's target says nothing about yet, the guardrail's."""
+    return f"{IN_PROGRESS}, {GUARD_WORDS[guard]}" if in_progress else joint(status, guard)[1]
+
+
 def statuses(published: Published, targets: Mapping[str, Mapping[date, float]]) -> dict[tuple[str, date], Colour]:
     """Colour of the North Star, every input and outcome, by metric and published week: by its target path in `targets`
     (by metric and week), else by its trend; a metric with a path has no colour before it begins. The North Star is
@@ -144,9 +149,7 @@ def fill(published: Published, scorecard_rows: Sequence[Row], guardrail_rows: Se
         in_progress = row["state"] == "flash"
         status: Colour = "no_colour" if in_progress else of_target(row["value"], row["target"], better)
         guard = worst(guards.get(row["week"], ()))
-        colour, words = joint(status, guard)
-        if in_progress:
-            words = f"{IN_PROGRESS}, {GUARD_WORDS[guard]}"
+        colour, words = joint(status, guard)[0], in_words(status, guard, in_progress)
         if not is_guarded:
             words = f"{IN_PROGRESS if in_progress else METRIC_WORDS[status]}, {UNGUARDED}"
         filled.append(
