@@ -1,7 +1,7 @@
 """What a leader reads on Monday, from the tables of one published version alone.
 
 What belongs here: the company's use cases, its newest week, its seal of trust. What does not: words of the headline
-(`headline`), one use case (`one_use_case`), drawing (`charts`, `dashboard`). No clock: what is new is what was published.
+(`headline`), one use case (`one_use_case`), drawing (`charts`, `dashboard`). No clock: new is what was published last.
 """
 
 from __future__ import annotations

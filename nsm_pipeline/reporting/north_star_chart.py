@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
+from itertools import pairwise
 
 from markupsafe import Markup
 
@@ -130,7 +131,7 @@ def _shortfall(frame: _Frame, rows: Sequence[Row]) -> list[Markup]:
     there = [row for row in rows if row["target"] is not None and row["stage"] != "flash"]
     found: list[Markup] = []
     for run in runs([row["week"] for row in there]):
-        for left, right in zip(run, run[1:], strict=False):
+        for left, right in pairwise(run):
             a, b = there[left], there[right]
             gap_a, gap_b = a["target"] - a["value"], b["target"] - b["value"]
             if max(gap_a, gap_b) <= 0:

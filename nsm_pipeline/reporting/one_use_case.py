@@ -143,9 +143,7 @@ class OneUseCase:
     def factors(self) -> tuple[Part, ...]:
         """The change by the formula's factors, the largest first; empty without a formula."""
         rows = [row for row in self.movements if row["view"] == "factors"]
-        return _largest_first(
-            Part("factors", str(self.titles.get(r["part"], r["part"])), r["contribution"]) for r in rows
-        )
+        return _largest_first(Part("factors", self.titles.get(r["part"]) or r["part"], r["contribution"]) for r in rows)
 
     @cached_property
     def slices(self) -> dict[str, tuple[Part, ...]]:

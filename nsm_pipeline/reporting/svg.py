@@ -1,7 +1,7 @@
 """Shapes as SVG text: elements with escaped attributes, lines with gaps, scales, axes of weeks and values.
 
-What belongs here: geometry that every chart shares. What does not: which chart shows what (`charts` and its neighbours);
-colours, which are classes of `templates/charts.css`.
+What belongs here: geometry that every chart shares. What does not: which chart shows what (`charts`, …); colours,
+which are classes of `templates/charts.css`.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def el(tag: str, content: object = "", **attributes: object) -> Markup:
         for key, value in attributes.items()
         if value is not None
     )
-    return Markup("<{}{}>{}</{}>").format(Markup(tag), told, escape(content), Markup(tag))
+    return Markup("<{}{}>{}</{}>").format(tag, told, escape(content), tag)
 
 
 def group(parts: Iterable[Markup], class_: str | None = None) -> Markup:
@@ -68,24 +68,23 @@ def runs(weeks: Sequence[date]) -> list[list[int]]:
 
 def mark(colour: str, x: float, y: float, size: float = 8) -> Markup:
     """A status: circle with a tick, triangle with !, diamond with ×, ring with a dash; never by colour alone."""
-    r = size
+
+    def at(right: float, down: float) -> Point:
+        return x + size * right, y + size * down
+
     if colour == "yellow":
-        shape = path([(x, y - r), (x + 1.1 * r, y + 0.85 * r), (x - 1.1 * r, y + 0.85 * r)], "shape", closed=True)
-        sign = f"M{_text(x)} {_text(y - 0.35 * r)}V{_text(y + 0.3 * r)}M{_text(x)} {_text(y + 0.58 * r)}v.1"
+        shape = path([at(0, -1), at(1.1, 0.85), at(-1.1, 0.85)], "shape", closed=True)
+        signs = [path([at(0, -0.4), at(0, 0.25)], "sign"), path([at(0, 0.57), at(0, 0.6)], "sign")]
     elif colour == "red":
-        d = 1.12 * r
-        shape = path([(x, y - d), (x + d, y), (x, y + d), (x - d, y)], "shape", closed=True)
-        a = 0.33 * r
-        sign = f"M{_text(x - a)} {_text(y - a)}l{_text(2 * a)} {_text(2 * a)}m0 {_text(-2 * a)}l{_text(-2 * a)} {_text(2 * a)}"
+        shape = path([at(0, -1.12), at(1.12, 0), at(0, 1.12), at(-1.12, 0)], "shape", closed=True)
+        signs = [path([at(-0.33, down), at(0.33, -down)], "sign") for down in (-0.33, 0.33)]
     elif colour == "green":
-        shape = el("circle", cx=x, cy=y, r=r, class_="shape")
-        sign = (
-            f"M{_text(x - 0.45 * r)} {_text(y)}l{_text(0.33 * r)} {_text(0.36 * r)}l{_text(0.6 * r)} {_text(-0.7 * r)}"
-        )
+        shape = el("circle", cx=x, cy=y, r=size, class_="shape")
+        signs = [path([at(-0.45, 0), at(-0.12, 0.36), at(0.48, -0.34)], "sign")]
     else:
-        shape = el("circle", cx=x, cy=y, r=0.86 * r, class_="shape")
-        sign = f"M{_text(x - 0.35 * r)} {_text(y)}h{_text(0.7 * r)}"
-    return group([shape, el("path", d=sign, class_="sign")], f"mark {colour}")
+        shape = el("circle", cx=x, cy=y, r=0.86 * size, class_="shape")
+        signs = [path([at(-0.35, 0), at(0.35, 0)], "sign")]
+    return group([shape, *signs], f"mark {colour}")
 
 
 @dataclass(frozen=True)
@@ -142,16 +141,18 @@ def months(x: Weeks, y: float, space: float = 46) -> Markup:
         starts = starts[1:]
     each = max(1, math.ceil(space / max(1.0, x.step * 4.35)))
     every = next((count for count in (1, 2, 3, 4, 6, 12) if count >= each), 12)
-    shown = [week for place, week in enumerate(reversed(starts)) if place % every == 0]
-    years = {min((week for week in shown if week.year == year), default=None) for year in {week.year for week in shown}}
+    shown = sorted(week for place, week in enumerate(reversed(starts)) if place % every == 0)
+    many_years = x.first.year != x.last.year
+    firsts = {week.year: week for week in reversed(shown)}
     return group(
         (
-            text(x(week), y, f"{week:%b} {week.year}" if week in years and x.first.year != x.last.year else f"{week:%b}",
-                 anchor="middle")
-            for week in sorted(shown)
+            text(
+                x(week), y, f"{week:%b %Y}" if many_years and firsts[week.year] == week else f"{week:%b}", "", "middle"
+            )
+            for week in shown
         ),
         "axis",
-    )  # fmt: skip
+    )
 
 
 @dataclass(frozen=True)
