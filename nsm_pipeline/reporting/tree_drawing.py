@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from html import escape
 from pathlib import Path
 
-from nsm_pipeline.reporting.number_words import number
+from nsm_pipeline.reporting.svg import mark
 from nsm_pipeline.reporting.text_width import cut, width_of
 from nsm_pipeline.reporting.tree_cards import (
     CARD,
@@ -31,16 +31,20 @@ from nsm_pipeline.reporting.tree_cards import (
     clean,
     tree_of,
 )
-from nsm_pipeline.reporting.tree_words import STATUSES, VERDICTS, Row, held_to, node_words, tree_table, verdict_lines
+from nsm_pipeline.reporting.tree_words import (
+    STATUSES,
+    VERDICTS,
+    Row,
+    held_to,
+    node_words,
+    tree_table,
+    verdict_lines,
+    verdict_of,
+)
+from nsm_pipeline.reporting.wording import SHARE, number
 
 __all__ = ["tree_css", "tree_svg", "tree_table"]
 
-SHAPES = {
-    "green": ("M0 -8a8 8 0 1 0 0.01 0z", "M-3.4 0.3l2.4 2.6l4.4 -5.4"),
-    "yellow": ("M0 -8.5l9 16h-18z", "M0 -3v4.4m0 2.7v0.1"),
-    "red": ("M0 -9.5l9.5 9.5l-9.5 9.5l-9.5 -9.5z", "M-2.7 -2.7l5.4 5.4m0 -5.4l-5.4 5.4"),
-    "no_colour": ("M0 -7a7 7 0 1 0 0.01 0z", "M-2.6 0h5.2"),
-}
 CROSS = "m-4 -4l8 8m0 -8l-8 8"
 CROSSED = ("contradicted", "not reconciled")
 LEGEND_ROW = 22.0
@@ -83,7 +87,7 @@ def tree_svg(nodes: Sequence[Row], edges: Sequence[Row], style: str = "") -> str
 def _described(tree: Tree) -> str:
     """The drawing in a few sentences."""
     statuses = Counter(STATUSES[card.node["status"]] for card in tree.all_cards)
-    verdicts = Counter(VERDICTS[edge["verdict"]] for edge in _drawn(tree))
+    verdicts = Counter(VERDICTS[verdict_of(edge)] for edge in _drawn(tree))
     inputs = len(tree.cards) - bool(tree.star)
     pills = sum(map(len, tree.hung.values()))
     said = [
@@ -137,21 +141,21 @@ def _link(tree: Tree, at: int) -> Iterator[str]:
             x -= CARD
     yield from _line("".join(path), edge)
     yield from _label(edge, source.x - LABEL / 2 - 1, tree.ports(at))
-    if edge["verdict"] in CROSSED:
+    if verdict_of(edge) in CROSSED:
         yield f'<path class="tree-cross" d="M{source.x - LABEL:g} {tree.ports(at):g}{CROSS}"/>'
 
 
 def _line(path: str, edge: Row) -> Iterator[str]:
     words = escape(clean(f"{edge['metric']} → {edge['drives']}: {edge['words']}"))
     name = f'data-edge="{escape(edge["metric"])}→{escape(edge["drives"])}"'
-    yield f'<path class="tree-link tree-{_class(edge["verdict"])}" {name} d="{path}"><title>{words}</title></path>'
+    yield f'<path class="tree-link tree-{_class(verdict_of(edge))}" {name} d="{path}"><title>{words}</title></path>'
 
 
 def _label(edge: Row, x: float, y: float) -> Iterator[str]:
     """The verdict in words: its first line above the line, its second below."""
     lines = [cut(line, LABEL - 4, 10.5, bold=True) for line in verdict_lines(edge)]
     for line, height in zip(lines, (y - 5, y + 12), strict=False):
-        yield _text(x, height, line, f"tree-label tree-said-{_class(edge['verdict'])}", "middle")
+        yield _text(x, height, line, f"tree-label tree-said-{_class(verdict_of(edge))}", "middle")
 
 
 def _hangers(tree: Tree) -> Iterator[str]:
@@ -171,9 +175,9 @@ def _hangers(tree: Tree) -> Iterator[str]:
         yield from _line(path, edge)
         words = cut("leads it: " + " ".join(verdict_lines(edge)), card.width, 10.5, bold=True)
         yield _text(
-            card.x + 2, card.y + card.height + LED - 8, words, f"tree-label tree-said-{_class(edge['verdict'])}"
+            card.x + 2, card.y + card.height + LED - 8, words, f"tree-label tree-said-{_class(verdict_of(edge))}"
         )
-        if edge["verdict"] in CROSSED:
+        if verdict_of(edge) in CROSSED:
             yield f'<path class="tree-cross" d="M{MARGIN + 6 + STEP * place:g} {card.y + card.height + 4:g}{CROSS}"/>'
 
 
@@ -191,7 +195,7 @@ def _card(card: Card) -> Iterator[str]:
         f'rx="{radius}"/>'
     )
     line = SMALL_LINE if card.is_small else TITLE_LINE
-    yield _shape(node["status"], card.x + 16, card.y + PAD + line / 2 + 0.5, 0.75 if card.is_small else 0.85)
+    yield str(mark(node["status"], card.x + 16, card.y + PAD + line / 2 + 0.5, 6 if card.is_small else 7))
     at = card.y + PAD + line - 4
     for text in card.title:
         yield _text(left, at, text, "tree-small" if card.is_small else "tree-title")
@@ -200,21 +204,13 @@ def _card(card: Card) -> Iterator[str]:
     yield "</g>"
 
 
-def _shape(status: str, x: float, y: float, scale: float) -> str:
-    shape, mark = SHAPES[status]
-    return (
-        f'<g transform="translate({x:g} {y:g}) scale({scale:g})"><path class="tree-shape" d="{shape}"/>'
-        f'<path class="tree-mark" d="{mark}"/></g>'
-    )
-
-
 def _value(card: Card, left: float, y: float) -> Iterator[str]:
     """Value and unit on one line; owner, and what it is held to, on the next."""
     node, size = card.node, 11 if card.is_small else 14
     right = card.x + card.width - PAD
     value = number(node["value"], node["unit"])
     yield _text(left, y, value, "tree-small" if card.is_small else "tree-value")
-    unit = "" if node["unit"] == "share" else clean(node["unit"])
+    unit = "" if node["unit"] == SHARE or node["value"] is None else clean(node["unit"])
     x = left + width_of(value, size, bold=True) + 5
     yield _text(x, y, cut(unit, right - x, 11), "tree-unit")
     y += SMALL_LINE + (0 if card.is_small else 1)
@@ -231,7 +227,7 @@ def _value(card: Card, left: float, y: float) -> Iterator[str]:
 def _legend(tree: Tree) -> tuple[list[str], int]:
     """What the shapes and lines of this drawing mean, and how many rows that takes."""
     statuses = {card.node["status"] for card in tree.all_cards}
-    verdicts = {edge["verdict"] for edge in _drawn(tree)}
+    verdicts = {verdict_of(edge) for edge in _drawn(tree)}
     items = [(key, words, True) for key, words in STATUSES.items() if key in statuses]
     items += [(key, words, False) for key, words in VERDICTS.items() if key in verdicts]
     if any(tree.hung.values()):
@@ -248,7 +244,7 @@ def _legend(tree: Tree) -> tuple[list[str], int]:
             card = f'<rect class="tree-card" x="{x:g}" y="{y - 7:g}" width="32" height="14" rx="7"/>'
             said.append(f'<g class="tree-pill">{card}</g>')
         elif is_status:
-            said.append(f'<g class="tree-{key}">{_shape(key, x + 8, y, 0.75)}</g>')
+            said.append(str(mark(key, x + 8, y, 6.5)))
         else:
             said.append(f'<path class="tree-link tree-{_class(key)}" d="M{x:g} {y:g}h32"/>')
             if key in CROSSED:

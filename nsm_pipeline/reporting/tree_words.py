@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from nsm_pipeline.reporting.number_words import NONE, percent, with_unit
+from nsm_pipeline.reporting.wording import DASH, SHARE, counted, day, number, relative, with_unit
 
 Row = Mapping[str, Any]
 
@@ -22,56 +22,57 @@ VERDICTS = {
     "not supported": "not supported",
     "contradicted": "contradicted",
     "too early to say": "too early to say",
-    "declared": "protects",
+    "formula": "formula",
+    "untested": "hypothesis, not tested yet",
 }
-"""What an edge's verdict says, in words, in the order of the legend."""
+"""What an edge's verdict says, in words, in the order of the legend; the last two where there are no numbers yet."""
 HEAD = ("Metric", "Role", "Owner", "Value", "Held to", "Status", "Why", "Work")
 LINKS_HEAD = ("From", "To", "Relation", "Verdict", "Evidence")
 
 
+def verdict_of(edge: Row) -> str:
+    """An edge's verdict as VERDICTS has it; of one that is only declared what it is by its relation."""
+    if edge["verdict"] != "declared":
+        return str(edge["verdict"])
+    return "formula" if edge["relation"] == "formula" else "untested"
+
+
 def verdict_lines(edge: Row) -> tuple[str, ...]:
     """An edge's verdict on one or two short lines: ('supported,', '1 week ahead')."""
-    verdict, lag, weeks = edge["verdict"], edge.get("lag"), edge.get("weeks")
-    if verdict == "reconciled":
+    verdict, lag, weeks = verdict_of(edge), edge.get("lag"), edge.get("weeks")
+    if verdict in ("reconciled", "formula"):
         return ("formula",)
+    if verdict == "untested":
+        return ("hypothesis",)
     if verdict == "not reconciled":
         gap = edge.get("gap")
-        return ("formula broken,", "does not add up" if gap is None else f"gap {percent(gap)}")
+        return ("formula broken,", "does not add up" if gap is None else f"gap {number(gap, SHARE)}")
     if verdict in ("supported", "contradicted") and lag is not None:
         return (f"{verdict},", ahead(lag))
     if verdict == "too early to say":
-        return ("too early to say",) if weeks is None else ("too early to say,", f"{_weeks(weeks)} so far")
+        return ("too early to say",) if weeks is None else ("too early to say,", f"{counted(weeks, 'week')} so far")
     return (verdict,)
 
 
 def ahead(lag: int) -> str:
     """'1 week ahead', 'in the same week'."""
-    return f"{_weeks(lag)} ahead" if lag else "in the same week"
-
-
-def _weeks(count: int) -> str:
-    return f"{count} week{'' if count == 1 else 's'}"
+    return f"{counted(lag, 'week')} ahead" if lag else "in the same week"
 
 
 def held_to(node: Row) -> str:
     """What a node is held to: 'target 7,000', 'median 6,850', or nothing."""
     if node["target"] is not None:
-        return f"target {with_unit(node['target'], _own(node['unit']))}"
-    return "" if node["reference"] is None else f"median {with_unit(node['reference'], _own(node['unit']))}"
-
-
-def _own(unit: str) -> str:
-    """The unit as it is repeated beside a value: percent signs stay, words are said once."""
-    return unit if unit == "share" else ""
+        return f"target {number(node['target'], node['unit'], node['value'])}"
+    return "" if node["reference"] is None else f"median {number(node['reference'], node['unit'])}"
 
 
 def node_words(node: Row) -> str:
     """A node in one sentence per fact, for whoever points at it."""
     value = with_unit(node["value"], node["unit"])
-    of = f" in the week of {node['week']}" if node["week"] else ""
+    of = f" in the week of {day(node['week'])}" if node["week"] else ""
     facts = [
         f"{node['title']} ({ROLES[node['role']].lower()})",
-        f"{value}{of}" + (f", {percent(node['change'], signed=True)}" if node["change"] is not None else ""),
+        f"{value}{of}" + (f", {relative(node['change'])}" if node["change"] is not None else ""),
         held_to(node),
         f"owner: {node['owner']}" if node["owner"] else "",
         f"status: {STATUSES[node['status']]}" + (f", {node['status_words']}" if node["status_words"] else ""),
@@ -87,9 +88,9 @@ def tree_table(nodes: Sequence[Row], edges: Sequence[Row]) -> tuple[list[tuple[s
         (
             node["title"],
             role_of(node),
-            node["owner"] or NONE,
+            node["owner"] or DASH,
             with_unit(node["value"], node["unit"]),
-            held_to(node) or NONE,
+            held_to(node) or DASH,
             STATUSES[node["status"]],
             node["status_words"],
             node["work"] or "",
