@@ -184,9 +184,11 @@ def _label(state: WeekState) -> str:
 
 def _extract_rows(use_case: UseCase, parts: Sequence[_Labelled], limit: int) -> pa.Table:
     """Metric rows as the extract has them, of all weeks at once, without the numbers of small groups."""
-    rows = suppress(
-        pa.concat_tables([METRIC_ROWS.empty_table(), *(part.rows.cast(METRIC_ROWS) for part in parts)]), limit
-    )
+    # Apart, since a certificate's rows alone must prove which of them are of small groups.
+    certified = [part for part in parts if part.certificate_id is not None]
+    provisional = [part for part in parts if part.certificate_id is None]
+    parts = [*certified, *provisional]
+    rows = pa.concat_tables([suppress(_together(some), limit) for some in (certified, provisional)])
     names = rows["metric"].to_pylist()
     metrics = {key: use_case.metrics.get(key) for key in dict.fromkeys(names)}
     titles = {key: title_of(key, metric) for key, metric in metrics.items()}
@@ -203,6 +205,10 @@ def _extract_rows(use_case: UseCase, parts: Sequence[_Labelled], limit: int) -> 
     columns["stage"] = of_part([part.stage for part in parts])
     columns["certificate_id"] = of_part([part.certificate_id for part in parts])
     return pa.table(columns).select(NORTH_STAR.schema.names).cast(NORTH_STAR.schema)
+
+
+def _together(parts: Sequence[_Labelled]) -> pa.Table:
+    return pa.concat_tables([METRIC_ROWS.empty_table(), *(part.rows.cast(METRIC_ROWS) for part in parts)])
 
 
 def _accounts_shown(release: Release, name: str) -> dict[date, dict[str, int | None]]:

@@ -146,6 +146,44 @@ def test_another_limit_is_told_as_such_and_the_old_answer_stays(home: Path, tmp_
     assert (before["value"], before["suppressed"]) == (None, True)
 
 
+WAITING = """
+use_case: shop
+title: Shop
+owner: {name: Shop group}
+events: {order_placed: {sources: [{name: order.placed}]}, page_viewed: {sources: [{name: page.viewed}]}}
+slices: [plan]
+metrics:
+  ordering_accounts: {count_distinct: account, of: order_placed}
+  ordered_after: {conversion: account, from: page_viewed, to: order_placed, within: 5 days}
+north_star: {metric: ordering_accounts}
+inputs: [{metric: ordered_after, dimension: efficiency}]
+"""
+
+
+def test_certified_rows_are_proved_by_themselves_beside_provisional_ones(tmp_path: Path) -> None:
+    """By orders pro is the next smallest, by views, whose week is not over yet, free is."""
+    zone = Zone(tmp_path / "home", WAITING, "company: Test\nas_of: 2026-03-18\n")
+    zone.playbook  # noqa: B018 (writes it)
+    accounts = [f"{plan}-{number}" for plan in PLANS for number in range(20)]
+    zone.put_accounts("2026-03-01", [{"account_id": name, "plan": name.split("-")[0]} for name in accounts])
+    views = {"free": 12, "pro": 20, "trial": 4}
+    rows = [
+        event(f"{name}-{week}-{plan}-{number}", f"{week}T10:00:00Z", f"{plan}-{number}", event_name=name)
+        for week in WEEKS[:3]
+        for name, counts in (("order.placed", PLANS), ("page.viewed", views))
+        for plan, count in counts.items()
+        for number in range(count)
+    ]
+    zone.put("all.jsonl", rows)
+    assert here("run", "--home", zone.root).code == 0
+    week = WEEKS[1]
+    orders, after = of(zone.root, "north_star", week), of(zone.root, "inputs", week)
+    assert (orders["all"]["state"], after["all"]["state"]) == ("certified", "flash")
+    assert {plan for plan, row in orders.items() if row["suppressed"]} == {"pro", "trial"}
+    assert {plan for plan, row in after.items() if row["suppressed"]} == {"free", "trial"}
+    assert verify(zone.root).code == 0
+
+
 def republish(home: Path, table: str, change: Callable[[Row], Row]) -> None:
     """Forge rows of a table of the current version: file, descriptor, version name and link all agree."""
     link = home / "extracts" / "current"
