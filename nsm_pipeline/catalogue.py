@@ -21,6 +21,7 @@ from nsm_pipeline.events.landed import QUARANTINE
 from nsm_pipeline.events.ledger import LedgerRow
 from nsm_pipeline.metrics.growth import GROWTH
 from nsm_pipeline.metrics.numbers import METRIC_ROWS
+from nsm_pipeline.playbook.models import ROLES
 from nsm_pipeline.publishing.tables import CERTIFICATES, EXTRACT
 from nsm_pipeline.steps.certificates import week_states
 from nsm_pipeline.steps.opening import Open
@@ -192,7 +193,8 @@ def _per_use_case(table: str, empty: pa.Schema, select: str = "*") -> View:
     def build(opened: Open, connection: duckdb.DuckDBPyConnection, name: str) -> None:
         files = [
             str(file)
-            for use_case in opened.plans
+            for use_case, plan in opened.plans.items()
+            if table in ("usage_events", *plan.tables)
             for week in opened.weeks
             if (file := opened.lake.file(table, use_case, week)).is_file()
         ]
@@ -234,9 +236,7 @@ VIEWS: dict[str, View] = {
     "unmapped_events": _per_week("unmapped_events", UNMAPPED),
     "week_evidence": _per_week("week_evidence", EVIDENCE),
     "account_weeks": _per_use_case("account_weeks", USAGE),
-    "north_star": _per_use_case("north_star", METRIC_ROWS),
-    "inputs": _per_use_case("inputs", METRIC_ROWS),
-    "counter_metrics": _per_use_case("counter_metrics", METRIC_ROWS),
+    **{role: _per_use_case(role, METRIC_ROWS) for role in ROLES},
     "growth": _growth,
     "certificates": _certificates,
     **{f"extract_{table.name}": _extract for table in EXTRACT},

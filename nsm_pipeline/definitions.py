@@ -39,17 +39,16 @@ def build_definitions(home: Home, as_of: date | None = None) -> dg.Definitions:
     partitions = weekly_partitions(opened)
     jobs = [pipeline_job(partitions), ingest_job()]
     use_cases = opened.playbook.use_cases
-    names = list(use_cases)
     return dg.Definitions(
         assets=[
             landing_assets(),
             weekly_assets(opened.plans, partitions),
             *(growth_asset(use_case) for use_case in use_cases.values()),
-            *(instrumentation_asset(use_case, TEAM) for use_case in use_cases.values()),
-            certificates_asset(names),
-            extracts_asset(list(use_cases.values())),
+            *(instrumentation_asset(plan, TEAM) for plan in opened.plans.values()),
+            certificates_asset(opened.plans),
+            extracts_asset(opened.plans),
         ],
-        asset_checks=[file_check(), gate_checks(names)],
+        asset_checks=[file_check(), gate_checks(use_cases)],
         jobs=jobs,
         schedules=schedules(opened.calendar),
         sensors=[landing_sensor(lambda: Open.of(home, open_playbook(home, as_of)), jobs)],

@@ -16,4 +16,4 @@ METRIC_COLUMNS = (
     "use_case", "metric", "role", "week", "slice", "slice_value", "value", "numerator", "denominator", "entities",
     "is_share",
 )  # fmt: skip
-"""Columns that a declared gate may name: of the tables `week` and `growth`, and of the three metric tables."""
+"""Columns that a declared gate may name: of the tables `week` and `growth`, and of the tables of metrics."""

@@ -190,7 +190,8 @@ def _copies(copies: pa.Table) -> pd.DataFrame:
 
 
 def _slices(metrics: pd.DataFrame, adds_up: frozenset[str]) -> pd.DataFrame:
-    additive = metrics[metrics["metric"].isin(adds_up)]
+    # An outcome with another role stands there twice, with equal values.
+    additive = metrics[metrics["metric"].isin(adds_up)].drop_duplicates(["week", "metric", "slice", "slice_value"])
     totals = additive[additive["slice"] == "all"].set_index(["week", "metric"])["value"]
     parts = additive[additive["slice"] != "all"].groupby(["week", "metric", "slice"], sort=True)["value"].sum()
     frame = parts.rename("sum_of_slices").reset_index()

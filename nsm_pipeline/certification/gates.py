@@ -111,7 +111,7 @@ def _values(use_case: UseCase, in_account_weeks: bool) -> list[Gate]:
     values = "values_are_present"
     found = [
         Gate("shares between 0 and 1", values, role, *_between("value", 0, 1), scope={"is_share": True})
-        for role in ("north_star", "inputs", "counter_metrics")
+        for role in use_case.roles
     ]
     found += [
         Gate(
@@ -127,7 +127,7 @@ def _values(use_case: UseCase, in_account_weeks: bool) -> list[Gate]:
             },
             scope={"is_share": True},
         )
-        for role in ("north_star", "inputs", "counter_metrics")
+        for role in use_case.roles
     ]
     if north_star.kind in COUNTING or north_star.kind in ("sum", "attribute"):
         found.append(

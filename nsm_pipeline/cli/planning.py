@@ -18,7 +18,6 @@ from rich.text import Text
 from nsm_pipeline.cli.progress import bar
 from nsm_pipeline.errors import UserError, nearest, printable
 from nsm_pipeline.home import Home
-from nsm_pipeline.steps.opening import WEEKLY_TABLES
 from nsm_pipeline.steps.planning import Group, Plan, as_it_would_be, make_plan
 from nsm_pipeline.steps.reasons import Reason
 from nsm_pipeline.steps.unread import LandedFile
@@ -89,7 +88,7 @@ def _print_use_case(plan: Plan, name: str) -> None:
     table.add_column("files", justify="right")
     for group in groups:
         why = Text("\n".join(map(said, group.reasons)))
-        table.add_row(weeks_text(group.weeks, plan.current), why, tables_text(group.tables), f"{group.files:,}")
+        table.add_row(weeks_text(group.weeks, plan.current), why, tables_text(group), f"{group.files:,}")
     if name in plan.growth:
         table.add_row("[dim]then all weeks[/]", "", "growth", "1")
     console.print(table)
@@ -126,8 +125,8 @@ def counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
-def tables_text(tables: Sequence[str]) -> str:
-    return "all tables" if len(tables) == 1 + len(WEEKLY_TABLES) else ", ".join(tables)
+def tables_text(group: Group) -> str:
+    return "all tables" if group.is_whole else ", ".join(group.tables)
 
 
 def weeks_text(weeks: Sequence[date], current: date | None = None) -> str:

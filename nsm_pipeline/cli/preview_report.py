@@ -70,7 +70,7 @@ def _why(plan: Plan) -> Iterator[str]:
     for group in plan.groups:
         why = "; ".join(map(said, group.reasons))
         weeks = weeks_text(group.weeks)
-        yield f"- **{group.use_case}** {weeks}: {plain(why)} → {plain(tables_text(group.tables))} ({group.files} files)"
+        yield f"- **{group.use_case}** {weeks}: {plain(why)} → {plain(tables_text(group))} ({group.files} files)"
     for name in plan.growth:
         yield f"- **{name}** all weeks: growth (1 file)"
     if plan.is_empty:

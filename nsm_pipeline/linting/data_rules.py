@@ -131,7 +131,7 @@ def metric_without_value(case: Case) -> Iterator[Hit]:
     "note",
     "leading_indicator",
     fires="an outcome has no values in the home, so that its relation to the North Star can't be looked at",
-    do="Give it a role as input or counter-metric, or leave it: nothing rests on it yet.",
+    do="Run the home again, or look at what the outcome counts: where it has no value, nothing shows a lead.",
 )
 def outcome_not_computed(case: Case) -> Iterator[Hit]:
     for place, name in enumerate(case.use_case.outcomes):

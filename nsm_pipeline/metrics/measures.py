@@ -12,13 +12,12 @@ from typing import Literal
 from sqlglot import exp
 
 from nsm_pipeline.playbook.formulas import canonical_formula
+from nsm_pipeline.playbook.models import Role
 from nsm_pipeline.playbook.words import Having
 
 How = Literal[
     "count", "account", "distinct", "sum", "present", "median", "quantile", "minimum", "maximum", "passing", "attribute"
 ]
-Role = Literal["north_star", "inputs", "counter_metrics"]
-ROLES: tuple[Role, ...] = ("north_star", "inputs", "counter_metrics")
 WEEK_DAYS = 7
 ZERO_WHERE_NONE = ("count", "account", "distinct", "sum", "present", "passing")
 

@@ -11,9 +11,10 @@ from datetime import date
 import duckdb
 import pyarrow as pa
 
-from nsm_pipeline.metrics.measures import ZERO_WHERE_NONE, Figure, Journey, Key, Measure, Part, Plan, Role
+from nsm_pipeline.metrics.measures import ZERO_WHERE_NONE, Figure, Journey, Key, Measure, Part, Plan
 from nsm_pipeline.metrics.plans import UseCasePlan
 from nsm_pipeline.playbook.formulas import evaluate
+from nsm_pipeline.playbook.models import Role
 
 UNKNOWN = "(unknown)"
 METRIC_ROWS = pa.schema(

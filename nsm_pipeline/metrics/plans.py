@@ -18,7 +18,6 @@ from nsm_pipeline.metrics.measures import (
     Measure,
     Part,
     Plan,
-    Role,
     Scope,
     Threshold,
     column_of,
@@ -27,7 +26,7 @@ from nsm_pipeline.metrics.reach import Reach, reach_of
 from nsm_pipeline.playbook.filters import canonical, joined, parse, used_columns
 from nsm_pipeline.playbook.formulas import operands, parse_formula
 from nsm_pipeline.playbook.metric_models import TIME_UNITS, Metric, Step
-from nsm_pipeline.playbook.models import UseCase
+from nsm_pipeline.playbook.models import Role, UseCase
 
 
 @dataclass(frozen=True)
@@ -39,12 +38,19 @@ class UseCasePlan:
 
     @cached_property
     def plans(self) -> tuple[Plan, ...]:
-        """Plans of all metrics that have a role, North Star first."""
-        use_case = self.use_case
-        north_star = [self._plan(use_case.north_star.metric, "north_star")]
-        inputs = [self._plan(item.metric, "inputs") for item in use_case.inputs]
-        counters = [self._plan(item.metric, "counter_metrics") for item in use_case.counter_metrics]
-        return (*north_star, *inputs, *counters)
+        """Plans of all metrics that have a role, North Star first; of one with two roles, one for each."""
+        roles = self.use_case.roles
+        return tuple(self._plan(metric, role) for role, metrics in roles.items() for metric in metrics)
+
+    @property
+    def roles(self) -> tuple[Role, ...]:
+        """Roles that its metrics have, each a weekly table."""
+        return tuple(self.use_case.roles)
+
+    @property
+    def tables(self) -> tuple[str, ...]:
+        """The weekly tables that it has, by name."""
+        return ("account_weeks", *self.roles)
 
     @cached_property
     def slices(self) -> tuple[str, ...]:

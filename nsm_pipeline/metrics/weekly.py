@@ -1,4 +1,4 @@
-"""Some weeks of one use case: usage events → account_weeks, north_star, inputs and counter_metrics.
+"""Some weeks of one use case: usage events → account_weeks and a table of metrics per role.
 
 What belongs here: which queries run over which events, and gathering what they find. What does not: the queries
 (`windows`, `journeys`), reading or writing files.
@@ -20,7 +20,7 @@ import pyarrow.compute as pc
 
 from nsm_pipeline.metrics.expressions import attribute, condition, condition_on_accounts
 from nsm_pipeline.metrics.journeys import JourneyQueries
-from nsm_pipeline.metrics.measures import WEEK_DAYS, Role, Scope
+from nsm_pipeline.metrics.measures import WEEK_DAYS, Scope
 from nsm_pipeline.metrics.numbers import Columns, Numbers, metric_rows
 from nsm_pipeline.metrics.plans import UseCasePlan
 from nsm_pipeline.metrics.windows import (
@@ -32,6 +32,7 @@ from nsm_pipeline.metrics.windows import (
     usage_table,
     with_attributes,
 )
+from nsm_pipeline.playbook.models import Role
 
 METRICS_VERSION = 4
 

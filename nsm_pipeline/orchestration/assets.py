@@ -33,7 +33,7 @@ from nsm_pipeline.playbook.kinds import definition_text
 from nsm_pipeline.playbook.models import UseCase
 from nsm_pipeline.publishing.dictionary import title_of
 from nsm_pipeline.steps.anew import strike_off
-from nsm_pipeline.steps.opening import WEEKLY_TABLES, Open
+from nsm_pipeline.steps.opening import Open
 from nsm_pipeline.steps.series import run_growth
 from nsm_pipeline.steps.weekly import WeekDone, run_weeks
 
@@ -48,6 +48,7 @@ TEXT = {
     "north_star": "The North Star per week, in total and per slice, with numerator, denominator and entities.",
     "inputs": "The inputs (breadth, depth, frequency, efficiency) per week, in total and per slice.",
     "counter_metrics": "The guardrails per week, in total and per slice.",
+    "outcomes": "What the North Star is supposed to lead, per week, in total and per slice.",
 }
 
 
@@ -112,7 +113,8 @@ def weekly_assets(plans: Mapping[str, UseCasePlan], partitions: dg.PartitionsDef
         weeks = weeks_of_run(context.run.tags, opened.weeks)
         selected = context.op_execution_context.selected_asset_keys
         usage = (config.use_cases or list(opened.plans)) if USAGE in selected else []
-        tables = [(name, table) for name in plans for table in WEEKLY_TABLES if dg.AssetKey([name, table]) in selected]
+        every = [(name, table) for name, plan in plans.items() for table in plan.tables]
+        tables = [one for one in every if dg.AssetKey(list(one)) in selected]
         done_weeks = run_weeks(opened, weeks, usage, tables, config.force)
         said: dict[tuple[dg.AssetKey, str], Mapping[str, object]] = {}
         for number, done in enumerate(done_weeks, start=1):
@@ -167,7 +169,7 @@ def _table_specs(plan: UseCasePlan, partitions: dg.PartitionsDefinition[str]) ->
             description=f"{use_case.title}: {TEXT[table]}{_definitions(plan, table)}",
             metadata={"dagster/column_schema": account_schema if table == "account_weeks" else METRIC_SCHEMA},
         )
-        for table in WEEKLY_TABLES
+        for table in plan.tables
     ]
 
 

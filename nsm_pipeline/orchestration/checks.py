@@ -5,7 +5,7 @@ What belongs here: mapping verdicts to Dagster's checks. What does not: the verd
 A check does not block: one failing week must not keep back the others. The certificate withholds it.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from typing import Any
 
@@ -15,6 +15,7 @@ from nsm_pipeline.certification.gates import CHECKS
 from nsm_pipeline.orchestration.assets import LANDED, USAGE
 from nsm_pipeline.orchestration.partitions import weeks_of_run
 from nsm_pipeline.orchestration.resources import HomeResource
+from nsm_pipeline.playbook.models import UseCase
 from nsm_pipeline.steps.opening import Open
 from nsm_pipeline.steps.series import GateOutcome, Verdicts, run_gates
 
@@ -45,17 +46,17 @@ def file_check() -> dg.AssetChecksDefinition:
     return rows_reconcile
 
 
-def gate_checks(use_cases: Sequence[str]) -> dg.AssetChecksDefinition:
+def gate_checks(use_cases: Mapping[str, UseCase]) -> dg.AssetChecksDefinition:
     """All gates of all use cases as checks on their weekly assets; one op, since the judge is costly to load."""
     specs = [dg.AssetCheckSpec(RECONCILE, asset=USAGE, description=CHECKS[RECONCILE])]
-    for name in use_cases:
+    for name, use_case in use_cases.items():
         tables = {"account_weeks": ON_ACCOUNT_WEEKS, "north_star": ON_NORTH_STAR}
         specs += [
             dg.AssetCheckSpec(
                 check,
                 asset=dg.AssetKey([name, table]),
                 description=CHECKS[check],
-                additional_deps=[dg.AssetKey([name, role]) for role in ("inputs", "counter_metrics")],
+                additional_deps=[dg.AssetKey([name, role]) for role in use_case.roles if role != "north_star"],
             )
             for table, checks in tables.items()
             for check in checks

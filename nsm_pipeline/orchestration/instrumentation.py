@@ -14,27 +14,28 @@ import pyarrow as pa
 from nsm_pipeline.drift.findings import Finding
 from nsm_pipeline.drift.lateness import by
 from nsm_pipeline.drift.overlap import dual_runs
+from nsm_pipeline.metrics.plans import UseCasePlan
 from nsm_pipeline.orchestration.metadata import preview
 from nsm_pipeline.orchestration.resources import HomeResource
 from nsm_pipeline.playbook.models import UseCase
 from nsm_pipeline.steps.drift import drift
 from nsm_pipeline.steps.dual_runs import copies, kept_effects
 from nsm_pipeline.steps.lateness import arrivals, latest_weeks
-from nsm_pipeline.steps.opening import WEEKLY_TABLES, Open
+from nsm_pipeline.steps.opening import Open
 
 LATELY = 4
 SHOWN = 50
 NO_DRIFT = "no_drift"
 
 
-def instrumentation_asset(use_case: UseCase, owners: Sequence[str]) -> dg.AssetsDefinition:
+def instrumentation_asset(plan: UseCasePlan, owners: Sequence[str]) -> dg.AssetsDefinition:
     """A use case's instrumentation, over all weeks, with a check on drift that does not block."""
-    name = use_case.use_case
+    use_case, name = plan.use_case, plan.use_case.use_case
     key = dg.AssetKey([name, "instrumentation"])
 
     @dg.asset(
         key=key,
-        deps=[[name, table] for table in WEEKLY_TABLES],
+        deps=[[name, table] for table in plan.tables],
         group_name=name,
         owners=list(owners),
         kinds={"duckdb"},

@@ -6,14 +6,14 @@ A publication is one version: extracts, scorecards, guardrails, trees and moveme
 of them is asked for, all of them go out together.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import dagster as dg
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from nsm_pipeline.metrics.measures import ROLES
+from nsm_pipeline.metrics.plans import UseCasePlan
 from nsm_pipeline.orchestration.assets import CERTIFICATES, EXTRACTS, TEAM, USAGE
 from nsm_pipeline.orchestration.metadata import column_schema, preview, states_metadata
 from nsm_pipeline.orchestration.resources import HomeResource
@@ -23,7 +23,6 @@ from nsm_pipeline.publishing.extracts import last_shown
 from nsm_pipeline.publishing.score_tables import GUARDRAILS, MOVEMENTS, SCORECARD, TREE_EDGES, TREE_NODES
 from nsm_pipeline.publishing.tables import EXTRACT
 from nsm_pipeline.steps.certificates import run_certificates
-from nsm_pipeline.steps.opening import WEEKLY_TABLES
 from nsm_pipeline.steps.publication import run_publication
 from nsm_pipeline.steps.release import Restatement
 
@@ -50,9 +49,9 @@ class PublicationConfig(dg.Config):
     restate_by: str = ""
 
 
-def certificates_asset(use_cases: list[str]) -> dg.AssetsDefinition:
+def certificates_asset(plans: Mapping[str, UseCasePlan]) -> dg.AssetsDefinition:
     """`certificates`: what passed its gates, over all use cases and weeks."""
-    deps = [dg.AssetKey([name, table]) for name in use_cases for table in (*WEEKLY_TABLES, "growth")]
+    deps = [dg.AssetKey([name, table]) for name, plan in plans.items() for table in (*plan.tables, "growth")]
 
     @dg.asset(
         key=CERTIFICATES,
@@ -68,11 +67,10 @@ def certificates_asset(use_cases: list[str]) -> dg.AssetsDefinition:
     return certificates
 
 
-def extracts_asset(use_cases: Sequence[UseCase]) -> dg.AssetsDefinition:
+def extracts_asset(plans: Mapping[str, UseCasePlan]) -> dg.AssetsDefinition:
     """`extracts`: the published version for BI tools; and, as part of it, what is scored per use case."""
-    names = [use_case.use_case for use_case in use_cases]
-    scored = [_scored_spec(use_case, table) for use_case in use_cases for table in SCORED]
-    tables = [dg.AssetKey([name, table]) for name in names for table in (*ROLES, "growth")]
+    scored = [_scored_spec(plan.use_case, table) for plan in plans.values() for table in SCORED]
+    tables = [dg.AssetKey([name, table]) for name, plan in plans.items() for table in (*plan.roles, "growth")]
     extract = dg.AssetSpec(
         EXTRACTS,
         deps=[CERTIFICATES, *tables, *(spec.key for spec in scored)],

@@ -54,6 +54,8 @@ class Checker:
             metrics.check(f"metrics.{name}", metric, (name,))
         self._roles()
         for position, gate in enumerate(use_case.gates):
+            if gate.table == "outcomes" and not use_case.outcomes:
+                self.refuse(f"gates.{position}.table", "found 'outcomes', of which none are declared.")
             if gate.metric is not None:
                 self.known(f"gates.{position}.metric", gate.metric, use_case.metrics)
 

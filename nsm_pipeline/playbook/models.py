@@ -19,6 +19,9 @@ from nsm_pipeline.playbook.words import Model, Name, Names, PropertyType, Scalar
 
 AGAINST = re.compile(r"\s*median of (\d{1,3}) weeks\s*")
 Dimension = Literal["breadth", "depth", "frequency", "efficiency"]
+Role = Literal["north_star", "inputs", "counter_metrics", "outcomes"]
+ROLES: tuple[Role, ...] = ("north_star", "inputs", "counter_metrics", "outcomes")
+"""What a metric can be in a use case; each is a weekly table and a table of the extract."""
 
 
 class Owner(Model):
@@ -247,7 +250,7 @@ class Tolerances(Model):
 class Gate(Model):
     """A declared gate: a table, optionally one metric, and one Great Expectations expectation with its arguments."""
 
-    table: Literal["north_star", "inputs", "counter_metrics", "growth", "week"]
+    table: Literal["north_star", "inputs", "counter_metrics", "outcomes", "growth", "week"]
     """The table whose rows are held to it."""
     metric: Name | None = None
     """Only this metric's rows."""
@@ -361,7 +364,7 @@ class UseCase(Model):
     checklist: Checklist = Checklist()
     """Why this is a good North Star, by criterion."""
     outcomes: tuple[Name, ...] = ()
-    """Metrics that the North Star is supposed to lead."""
+    """Metrics that the North Star is supposed to lead, such as revenue; they may have another role too."""
     formula: str | None = None
     """How the North Star comes about: metric = arithmetic over metrics."""
     without: dict[Dimension, str] = Field(default_factory=dict)
@@ -371,6 +374,16 @@ class UseCase(Model):
     def active_events(self) -> tuple[str, ...]:
         """Events that make an account active: those declared, else all of the use case."""
         return self.activity.of or tuple(self.events)
+
+    @property
+    def roles(self) -> dict[Role, tuple[str, ...]]:
+        """Metrics by role; outcomes only where there are any."""
+        found: dict[Role, tuple[str, ...]] = {
+            "north_star": (self.north_star.metric,),
+            "inputs": tuple(item.metric for item in self.inputs),
+            "counter_metrics": tuple(counter.metric for counter in self.counter_metrics),
+        }
+        return {**found, "outcomes": self.outcomes} if self.outcomes else found
 
     @property
     def growth_target(self) -> float:

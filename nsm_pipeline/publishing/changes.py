@@ -19,7 +19,7 @@ from nsm_pipeline.publishing.tables import GROWTH, METRIC_KEY, RESTATEMENTS
 
 Tables = Mapping[str, pa.Table]
 Key = tuple[str, str, str, date, str, str]
-METRIC_TABLES = ("north_star", "inputs", "counter_metrics")
+METRIC_TABLES = ("north_star", "inputs", "counter_metrics", "outcomes")
 GROWTH_NUMBERS = tuple(column.name for column in GROWTH.columns if column.type in ("number", "integer"))
 STAGES = ("flash", "settling", "final")
 
@@ -30,8 +30,8 @@ class Change:
     that was or is suppressed no value.
 
     `stage`: flash where the old value was; else the stage that the week has reached by now. `is_new`: nothing of the
-    metric was shown before, or of the week nothing but flash values. `is_suppressed`: on one side or
-    both the row is there without its numbers.
+    metric was shown before in that table, or of the week nothing but flash values. `is_suppressed`: on one side or both
+    the row is there without its numbers.
     """
 
     use_case: str
@@ -62,11 +62,13 @@ def changes(before: Tables, after: Tables) -> list[Change]:
     """
     stages = _stages(after)
     shown = _stages(before).keys() | _pairs(ledger_of(before))
-    known = {(row["use_case"], row["metric"]) for name in METRIC_TABLES for row in _distinct_metrics(before.get(name))}
+    known = {
+        (name, row["use_case"], row["metric"]) for name in METRIC_TABLES for row in _distinct_metrics(before.get(name))
+    }
     complete = _complete(before)
 
     def is_new(name: str, one: Mapping[str, Any]) -> bool:
-        is_known = (one["use_case"], one["metric"]) in known and (one["use_case"], one["week"]) in complete
+        is_known = (name, one["use_case"], one["metric"]) in known and (one["use_case"], one["week"]) in complete
         return name in METRIC_TABLES and not is_known
 
     found = [

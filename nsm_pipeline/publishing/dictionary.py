@@ -21,7 +21,7 @@ def title_of(name: str, metric: Metric | None) -> str:
 
 
 def dictionary(use_cases: Iterable[UseCase]) -> pa.Table:
-    """metric_dictionary: one row per metric with a role."""
+    """metric_dictionary: one row per metric with a role; an outcome is one where it is nothing else."""
     rows: list[dict[str, object]] = []
     for use_case in use_cases:
         rows.append(_dictionary_row(use_case, use_case.north_star.metric, "north_star", None))
@@ -29,6 +29,9 @@ def dictionary(use_cases: Iterable[UseCase]) -> pa.Table:
         rows.extend(
             _dictionary_row(use_case, item.metric, "counter_metrics", item) for item in use_case.counter_metrics
         )
+        known = {row["metric"] for row in rows if row["use_case"] == use_case.use_case}
+        outcomes = dict.fromkeys(name for name in use_case.outcomes if name not in known)
+        rows.extend(_dictionary_row(use_case, name, "outcomes", None) for name in outcomes)
     return pa.Table.from_pylist(rows, METRIC_DICTIONARY.schema)
 
 

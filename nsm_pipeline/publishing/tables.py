@@ -20,7 +20,7 @@ METRIC_COLUMNS = (
     Column("use_case", "string", "Use case by name.", True),
     Column("metric", "string", "Metric by name.", True),
     Column("title", "string", "The metric's title.", True),
-    Column("role", "string", "north_star, inputs or counter_metrics.", True),
+    Column("role", "string", "north_star, inputs, counter_metrics or outcomes.", True),
     Column("week", "date", "First day of the week.", True),
     Column("slice", "string", "Account attribute the row is cut by; 'all' for the total.", True),
     Column("slice_value", "string", "Value of that attribute; 'all' for the total.", True),
@@ -44,6 +44,12 @@ NORTH_STAR = ExtractTable("north_star", "The North Star per use case, week and s
 INPUTS = ExtractTable("inputs", "Input metrics per use case, week and slice.", METRIC_KEY, METRIC_COLUMNS)
 COUNTER_METRICS = ExtractTable(
     "counter_metrics", "Counter-metrics per use case, week and slice.", METRIC_KEY, METRIC_COLUMNS
+)
+OUTCOMES = ExtractTable(
+    "outcomes",
+    "What the North Star is supposed to lead, per use case, week and slice; a metric may have another role too.",
+    METRIC_KEY,
+    METRIC_COLUMNS,
 )
 GROWTH = ExtractTable(
     "growth",
@@ -108,7 +114,7 @@ METRIC_DICTIONARY = ExtractTable(
         Column("metric", "string", "Metric by name.", True),
         Column("title", "string", "The metric's title.", True),
         Column("description", "string", "What it says.", True),
-        Column("role", "string", "north_star, inputs or counter_metrics.", True),
+        Column("role", "string", "north_star, inputs, counter_metrics or outcomes.", True),
         Column("kind", "string", "How it is computed: count, ratio, …", True),
         Column("definition", "string", "The definition as the playbook has it, in one line.", True),
         Column("unit", "string", "Unit of its values.", True),
@@ -158,4 +164,5 @@ RESTATEMENTS = ExtractTable(
 )
 SCORES = (SCORECARD, GUARDRAILS, TREE_NODES, TREE_EDGES, MOVEMENTS, ANNOTATIONS)
 """Tables that follow from the others, and from the playbook."""
-EXTRACT = (NORTH_STAR, INPUTS, COUNTER_METRICS, GROWTH, CERTIFICATES, METRIC_DICTIONARY, *SCORES, RESTATEMENTS)
+METRICS = (NORTH_STAR, INPUTS, COUNTER_METRICS, OUTCOMES)
+EXTRACT = (*METRICS, GROWTH, CERTIFICATES, METRIC_DICTIONARY, *SCORES, RESTATEMENTS)

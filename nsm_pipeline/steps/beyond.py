@@ -13,7 +13,6 @@ import duckdb
 import pyarrow as pa
 
 from nsm_pipeline.events.accounts import snapshot_of
-from nsm_pipeline.metrics.measures import ROLES
 from nsm_pipeline.metrics.numbers import Numbers
 from nsm_pipeline.metrics.reach import Reach
 from nsm_pipeline.metrics.weekly import WeeklyMetrics, window_start
@@ -30,7 +29,7 @@ def far_numbers(
     opened: Open, metrics: Mapping[str, WeeklyMetrics], weeks: Sequence[date]
 ) -> Iterator[tuple[date, Mapping[str, Numbers]]]:
     """Numbers of some weeks that come from beyond them, by use case, week by week in order."""
-    reaches = {name: reach_of(opened, name, ROLES) for name in metrics}
+    reaches = {name: reach_of(opened, name, opened.plans[name].roles) for name in metrics}
     began: dict[tuple[str, str, object], pa.Table] = {}
     for name, one in metrics.items():
         began |= _began(opened, name, one, weeks, reaches[name])

@@ -19,10 +19,9 @@ import pyarrow as pa
 
 from nsm_pipeline.certification.certificates import Certificate, CertifiedGate, certify
 from nsm_pipeline.lake import SeenFiles, once_per_file
-from nsm_pipeline.metrics.measures import ROLES
 from nsm_pipeline.metrics.numbers import METRIC_ROWS
 from nsm_pipeline.sealed import BrokenSeal, read_sealed, write_sealed
-from nsm_pipeline.steps.opening import WEEKLY_TABLES, Open
+from nsm_pipeline.steps.opening import Open
 from nsm_pipeline.steps.release import Release
 from nsm_pipeline.steps.series import Verdicts, evidence_key, load_verdicts, run_gates, without
 
@@ -104,7 +103,7 @@ def _store(opened: Open, name: str, week: date, gates: list[CertifiedGate]) -> N
     ):
         return
     rows: list[pa.Table] = []
-    for role in ROLES:
+    for role in opened.plans[name].roles:
         table = opened.lake.read_made_from(fingerprints[role], role, name, week)
         if table is None:
             return  # another run has just replaced it: that run certifies what it made
@@ -117,7 +116,7 @@ def _store(opened: Open, name: str, week: date, gates: list[CertifiedGate]) -> N
 
 
 def _fingerprints(opened: Open, name: str, week: date) -> dict[str, str]:
-    return {table: opened.fingerprint(table, name, week) for table in ("usage_events", *WEEKLY_TABLES)}
+    return {table: opened.fingerprint(table, name, week) for table in ("usage_events", *opened.plans[name].tables)}
 
 
 def load_issued(opened: Open, name: str, week: date) -> Issued | None:

@@ -18,7 +18,6 @@ from pydantic import BaseModel
 from nsm_pipeline.drift.overlap import Copy, alone
 from nsm_pipeline.lake import digest, write_text
 from nsm_pipeline.linting.reach import metric_events, parts
-from nsm_pipeline.metrics.measures import ROLES
 from nsm_pipeline.playbook.models import UseCase
 from nsm_pipeline.steps.opening import Open
 from nsm_pipeline.steps.overlay import overlay
@@ -85,7 +84,9 @@ def _store(use_case: str, event: str) -> str:
 
 def _key(opened: Open, use_case: str, found: Sequence[Copy]) -> str:
     tables = [
-        opened.fingerprint(role, use_case, week) for week in sorted({copy.week for copy in found}) for role in ROLES
+        opened.fingerprint(role, use_case, week)
+        for week in sorted({copy.week for copy in found})
+        for role in opened.plans[use_case].roles
     ]
     return digest(EFFECTS_VERSION, tables)
 
@@ -136,7 +137,7 @@ Totals = dict[tuple[str, date], float | None]
 def _computed(opened: Open, use_case: UseCase, shared: Mapping[date, Sequence[str]]) -> tuple[Totals, Totals]:
     """Totals by metric and week under a definition: of all events, and of those of some accounts."""
     name, weeks = use_case.use_case, sorted(shared)
-    tables = [(name, role) for role in ROLES]
+    tables = [(name, role) for role in use_case.roles]
     with overlay(opened.home) as scratch:
         playbook = replace(opened.playbook, use_cases={**opened.playbook.use_cases, name: use_case})
         tried = Open.of(scratch, playbook, ledger=opened.ledger)
@@ -152,7 +153,7 @@ def _totals(tried: Open, name: str, weeks: Sequence[date]) -> Totals:
     return {
         (row["metric"], week): row["value"]
         for week in weeks
-        for role in ROLES
+        for role in tried.plans[name].roles
         for row in tried.lake.read(role, name, week).to_pylist()
         if row["slice"] == "all"
     }

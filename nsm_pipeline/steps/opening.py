@@ -21,7 +21,6 @@ from nsm_pipeline.events.usage import UsageStep
 from nsm_pipeline.home import Home
 from nsm_pipeline.lake import Document, Lake, digest, recall
 from nsm_pipeline.metrics.growth import GROWTH_VERSION
-from nsm_pipeline.metrics.measures import ROLES
 from nsm_pipeline.metrics.plans import UseCasePlan
 from nsm_pipeline.metrics.reach import Reach
 from nsm_pipeline.metrics.weekly import METRICS_VERSION
@@ -30,7 +29,6 @@ from nsm_pipeline.steps.anew import Asked, asked_anew
 from nsm_pipeline.steps.wording import Wordings
 from nsm_pipeline.weeks import WEEK, Calendar, span
 
-WEEKLY_TABLES = ("account_weeks", *ROLES)
 SHORTEST = timedelta(microseconds=1)
 
 
@@ -208,9 +206,7 @@ class Open:
     def _definitions(self) -> dict[tuple[str, str], str]:
         """Digest of what decides each weekly table of each use case."""
         return {
-            (name, table): digest(plan.definition(table))
-            for name, plan in self.plans.items()
-            for table in WEEKLY_TABLES
+            (name, table): digest(plan.definition(table)) for name, plan in self.plans.items() for table in plan.tables
         }
 
     def growth_fingerprint(self, name: str, of_table: Callable[[str, str, date], str | None] | None = None) -> str:
@@ -223,10 +219,10 @@ class Open:
         """Tables of a use case and week that are missing, made from something else than they would be now, or asked for
         anew."""
         if (name, week) in self.anew:
-            return ["usage_events", *WEEKLY_TABLES]
+            return ["usage_events", *self.plans[name].tables]
         found = [
             table
-            for table in WEEKLY_TABLES
+            for table in self.plans[name].tables
             if self.lake.fingerprint(table, name, week) != self.fingerprint(table, name, week)
         ]
         if self.usage.is_stale(name, week):

@@ -23,7 +23,7 @@ from nsm_pipeline.publishing.extracts import last_shown
 from nsm_pipeline.steps.opening import Open, open_folder, open_playbook
 from nsm_pipeline.steps.overlay import folder_of, overlay
 from nsm_pipeline.steps.publication import is_published
-from nsm_pipeline.steps.reasons import About, Reason, merged, reasons
+from nsm_pipeline.steps.reasons import DECLARED, About, Reason, declared, merged, reasons
 from nsm_pipeline.steps.release import published_ids
 from nsm_pipeline.steps.series import evidence_key, load_verdicts
 from nsm_pipeline.steps.unread import LandedFile, landed_files
@@ -36,7 +36,7 @@ Published = frozenset[tuple[str, date]]
 @dataclass(frozen=True)
 class StaleWeek:
     """A week of a use case with something to rebuild: `tables` in the order of their making, `stage` as of `Open`,
-    `beside`: what is written with its usage events."""
+    `beside`: what is written with its usage events; `is_whole`: whether those are all the tables that it has."""
 
     use_case: str
     week: date
@@ -45,18 +45,20 @@ class StaleWeek:
     stage: str
     is_published: bool = False
     beside: tuple[str, ...] = ()
+    is_whole: bool = False
 
 
 @dataclass(frozen=True)
 class Group:
     """Consecutive weeks of a use case that are stale in the same tables for the same reasons. `files`: how many are
-    rewritten in all; rows of the reasons are those of all weeks."""
+    rewritten in all; rows of the reasons are those of all weeks; `is_whole`: as of `StaleWeek`."""
 
     use_case: str
     weeks: tuple[date, ...]
     tables: tuple[str, ...]
     reasons: tuple[Reason, ...]
     files: int
+    is_whole: bool = False
 
 
 @dataclass(frozen=True)
@@ -180,7 +182,8 @@ def _stale_weeks(opened: Open, name: str, published: Published) -> Iterator[Stal
             about = About(opened.ledger, opened.definition_of, is_published)
             found = _reasons(opened, name, week, tables, about, shifted)
             beside = opened.usage.beside(opened.playbook.use_cases[name], week)
-            yield StaleWeek(name, week, tuple(tables), tuple(found), opened.stage(week), is_published, beside)
+            whole = len(tables) == 1 + len(opened.plans[name].tables)
+            yield StaleWeek(name, week, tuple(tables), tuple(found), opened.stage(week), is_published, beside, whole)
 
 
 def _reasons(opened: Open, name: str, week: date, tables: Sequence[str], about: About, shifted: bool) -> list[Reason]:
@@ -190,6 +193,8 @@ def _reasons(opened: Open, name: str, week: date, tables: Sequence[str], about: 
         stored = opened.lake.made_from(table, name, week)
         if stored is None and opened.lake.exists(table, name, week):
             found.append(Reason("code", "an earlier version of the program made it, which did not say of what"))
+        elif stored is None and table in DECLARED and opened.lake.exists("account_weeks", name, week):
+            found.append(declared(table))
         elif stored is None and shifted:
             found.append(Reason("calendar", "weeks start on another day than those that are stored"))
         elif (name, week) in opened.anew and stored == opened.made_from(table, name, week):
@@ -246,4 +251,4 @@ def _group(weeks: Sequence[StaleWeek]) -> Group:
         for reason in first.reasons
     )
     files = sum(len(list(_written(one))) for one in weeks)
-    return Group(first.use_case, tuple(one.week for one in weeks), first.tables, summed, files)
+    return Group(first.use_case, tuple(one.week for one in weeks), first.tables, summed, files, first.is_whole)

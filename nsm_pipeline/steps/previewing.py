@@ -21,7 +21,7 @@ from nsm_pipeline.publishing.changes import Change, Tables, changes
 from nsm_pipeline.publishing.rendering import conform
 from nsm_pipeline.publishing.restatements import kinds
 from nsm_pipeline.steps.certificates import WeekState, run_certificates
-from nsm_pipeline.steps.opening import WEEKLY_TABLES, Open
+from nsm_pipeline.steps.opening import Open
 from nsm_pipeline.steps.planning import Plan, as_it_would_be, make_plan
 from nsm_pipeline.steps.publication import to_be_shown
 from nsm_pipeline.steps.release import Release
@@ -134,7 +134,7 @@ def make_preview(home: Home, as_of: date | None, playbook: Path | None, on_done:
 def _build(opened: Open, on_done: OnDone) -> None:
     """Every stale week, and growth, as a run does."""
     weeks = opened.stale_weeks()
-    tables = [(name, table) for name in opened.plans for table in WEEKLY_TABLES]
+    tables = [(name, table) for name, plan in opened.plans.items() for table in plan.tables]
     for number, _ in enumerate(run_weeks(opened, weeks, list(opened.plans), tables), start=1):
         on_done("weeks", number, len(weeks))
     for name in opened.plans:

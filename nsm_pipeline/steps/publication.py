@@ -21,9 +21,8 @@ import pyarrow.compute as pc
 
 from nsm_pipeline.lake import digest, remember, write_text
 from nsm_pipeline.metrics.growth import LIFECYCLE, growth_series
-from nsm_pipeline.metrics.measures import ROLES
 from nsm_pipeline.metrics.numbers import METRIC_ROWS
-from nsm_pipeline.playbook.models import UseCase
+from nsm_pipeline.playbook.models import ROLES, UseCase
 from nsm_pipeline.publishing.dictionary import dictionary, title_of
 from nsm_pipeline.publishing.extracts import current_version, write_extract
 from nsm_pipeline.publishing.rendering import CONTRACT
@@ -99,13 +98,15 @@ def publication_key(opened: Open) -> str:
     """What the extract rests on, from fingerprints alone: verdicts, the week in progress, the dictionary."""
     verdicts = [evidence_key(opened, name, opened.judged_weeks(name)) for name in opened.plans]
     current = opened.calendar.current()
-    flash: list[object] = [opened.fingerprint(table, name, current) for name in opened.plans for table in ROLES]
+    flash: list[object] = [
+        opened.fingerprint(table, name, current) for name, plan in opened.plans.items() for table in plan.roles
+    ]
     flash += [
         [opened.fingerprint(table, name, week), sorted(waiting)]
-        for name in opened.plans
+        for name, plan in opened.plans.items()
         for week in opened.complete_weeks
         if (waiting := opened.waiting(name, week))
-        for table in ROLES
+        for table in plan.roles
     ]
     stages = [opened.stage(week) for week in opened.weeks]
     approvals = sorted(load_approvals(opened.home))
@@ -171,7 +172,7 @@ def _labelled(opened: Open, name: str, state: WeekState) -> Iterator[_Labelled]:
         yield _Labelled(_label(state), state.stage, state.certificate_id, rows)
     in_progress = state.certificate_id is None
     if in_progress or (state.waiting and state.state in ("certified", "flash")):
-        rows = pa.concat_tables([opened.lake.read(role, name, state.week) for role in ROLES])
+        rows = pa.concat_tables([opened.lake.read(role, name, state.week) for role in opened.plans[name].roles])
         if not in_progress:
             rows = rows.filter(pc.is_in(rows["metric"], pa.array(sorted(state.waiting), pa.string())))
         yield _Labelled("flash", "flash", None, rows)

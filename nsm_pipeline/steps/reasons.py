@@ -23,6 +23,8 @@ Kind = Literal[
     "code", "events_of_other_weeks", "missing", "unfinished", "backfill",
 ]  # fmt: skip
 SHOWN = 3
+DECLARED = ("outcomes",)
+"""Weekly tables that only use cases have which declare them."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,7 @@ class About:
 def reasons(table: str, old: Document | None, new: Document, about: About) -> list[Reason]:
     """What lies between a weekly table as it was made and as it would be; empty where nothing does.
 
-    `table`: usage_events or one of WEEKLY_TABLES; of those, what lies between their usage events is not looked at,
+    `table`: usage_events or one of a plan's tables; of those, what lies between their usage events is not looked at,
     since they know them by fingerprint alone: that is asked of usage_events. `old`: None where nothing is stored.
     """
     if old is None:
@@ -65,8 +67,14 @@ def cause(old: Mapping[str, Document], new: Mapping[str, Document], about: About
     """What lies between the documents by table of two certificates of one week, each reason once."""
     found: list[Reason] = []
     for table in sorted(new, key=lambda name: (name != "usage_events", name)):
-        found += reasons(table, old.get(table), new[table], about)
+        found += [declared(table)] if table not in old else reasons(table, old[table], new[table], about)
+    found += [Reason("definition", f"{table} are no longer declared") for table in old.keys() - new.keys()]
     return merged(found)
+
+
+def declared(table: str) -> Reason:
+    """A table that a use case has had only since it declares something."""
+    return Reason("definition", f"{table} are declared now")
 
 
 def merged(found: Iterable[Reason]) -> list[Reason]:

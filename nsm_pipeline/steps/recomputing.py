@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 
 from nsm_pipeline.events.inputs import EVIDENCE
 from nsm_pipeline.lake import digest
-from nsm_pipeline.steps.opening import WEEKLY_TABLES, Open
+from nsm_pipeline.steps.opening import Open
 from nsm_pipeline.steps.overlay import overlay
 from nsm_pipeline.steps.proof import REPAIR, Advance, Proof
 from nsm_pipeline.steps.series import run_growth
@@ -68,17 +68,19 @@ def recompute(opened: Open, wanted: Wanted, proof: Proof, advance: Advance) -> N
         kept: dict[Key, Path] = {}
         for name, weeks in wanted.items():
             fresh = [week for week in weeks if _is_fresh(again, name, week, proof)]
-            keys = [key for week in fresh for key in _tables(name, week)]
+            tables = again.plans[name].tables
+            keys = [key for week in fresh for key in _keys(name, week, tables)]
             kept |= {key: _take_out(again, key) for key in keys if key not in kept}
             try:
-                for _ in run_weeks(again, fresh, [name], [(name, table) for table in WEEKLY_TABLES]):
+                for _ in run_weeks(again, fresh, [name], [(name, table) for table in tables]):
                     done += 1
                     advance("weeks computed anew", done, total)
             except STUMBLES as error:
                 _stumbled(name, fresh, error, proof)
                 continue
             for week in fresh:
-                equal = [_compare(again, key, kept[key], opened.lake.file(*key), proof) for key in _tables(name, week)]
+                mine = _keys(name, week, tables)
+                equal = [_compare(again, key, kept[key], opened.lake.file(*key), proof) for key in mine]
                 proof.weeks["proved" if all(equal) else "refuted"] += 1
             if again.lake.fingerprint("growth", name) == again.growth_fingerprint(name):
                 stored = _take_out(again, ("growth", name))
@@ -102,9 +104,9 @@ def _stumbled(name: str, weeks: Sequence[date], error: Exception, proof: Proof) 
     proof.refute(f"{name} {span}, computed anew", f"a computation that fails ({said})", "equal tables", mend)
 
 
-def _tables(name: str, week: date) -> Iterator[Key]:
+def _keys(name: str, week: date, tables: Sequence[str]) -> Iterator[Key]:
     """Everything of a use case's week that is computed from landed rows."""
-    for table in ("usage_events", "event_quality", *WEEKLY_TABLES):
+    for table in ("usage_events", "event_quality", *tables):
         yield table, name, str(week)
     for table in ("week_evidence", "unmapped_events"):
         yield table, str(week)

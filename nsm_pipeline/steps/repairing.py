@@ -22,7 +22,7 @@ from nsm_pipeline.events.ledger import Ledger
 from nsm_pipeline.lake import json_text, replacing, write_text
 from nsm_pipeline.publishing.proving import prove_version
 from nsm_pipeline.publishing.record import Record, number_of
-from nsm_pipeline.steps.opening import WEEKLY_TABLES, Open
+from nsm_pipeline.steps.opening import Open
 from nsm_pipeline.steps.proving_lake import BY_USE_CASE, BY_WEEK, LANDED
 from nsm_pipeline.steps.proving_records import kept_versions, vouches_for_itself
 
@@ -126,7 +126,7 @@ def _made_from(opened: Open, path: Path) -> Iterator[Path]:
     elif table == "unmapped_events":
         yield lake.file("week_evidence", *key)  # by which a run knows whether both are up to date
     elif table == "usage_events":
-        yield from (lake.file(one, *key) for one in ("event_quality", *WEEKLY_TABLES))
+        yield from (lake.file(one, *key) for one in BY_USE_CASE if one != table)
     elif table in ("landed_events", "duplicates", "accounts"):
         day = date.fromisoformat(key[0])
         for week in opened.weeks:

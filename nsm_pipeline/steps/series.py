@@ -29,7 +29,6 @@ from nsm_pipeline.metrics.growth import (
     lifecycle_counts,
     north_star_from_accounts,
 )
-from nsm_pipeline.metrics.measures import ROLES
 from nsm_pipeline.metrics.numbers import METRIC_ROWS
 from nsm_pipeline.metrics.weekly import METRICS_VERSION
 from nsm_pipeline.steps.opening import Open
@@ -142,7 +141,7 @@ def evidence_key(opened: Open, name: str, weeks: Sequence[date]) -> str:
             str(week),
             opened.usage.evidence_fingerprint(week),
             opened.usage.quality_fingerprint(use_case, week),
-            *(opened.fingerprint(role, name, week) for role in ROLES),
+            *(opened.fingerprint(role, name, week) for role in opened.plans[name].roles),
         ]
         for week in weeks
     ]
@@ -219,7 +218,7 @@ def gather_evidence(opened: Open, name: str, weeks: Sequence[date]) -> Evidence:
     growth = growth.filter(pa.array([week in wanted for week in growth["week"].to_pylist()], pa.bool_()))
     landed = {row["week"]: row for row in read_weeks(opened, "week_evidence", None, weeks, WEEK_EVIDENCE).to_pylist()}
     quality = read_weeks(opened, "event_quality", name, weeks, QUALITY.append(pa.field("week", pa.date32())))
-    metrics = pa.concat_tables([read_weeks(opened, role, name, weeks, METRIC_ROWS) for role in ROLES])
+    metrics = pa.concat_tables([read_weeks(opened, role, name, weeks, METRIC_ROWS) for role in plan.roles])
     metrics = without(metrics, {week: found for week in weeks if (found := opened.waiting(name, week))})
     adds_up = frozenset(one.metric for one in plan.plans if one.adds_up)
     return gather(

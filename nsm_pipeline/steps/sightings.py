@@ -16,7 +16,6 @@ import pyarrow as pa
 from nsm_pipeline.events.evidence import UNMAPPED
 from nsm_pipeline.events.quality import QUALITY
 from nsm_pipeline.linting.seen import LATELY, EventSeen, NameSeen, Seen, UseCaseSeen
-from nsm_pipeline.metrics.measures import ROLES
 from nsm_pipeline.metrics.numbers import METRIC_ROWS
 from nsm_pipeline.playbook.models import UseCase
 from nsm_pipeline.steps.opening import Open
@@ -49,7 +48,8 @@ def _use_case(opened: Open, use_case: UseCase) -> UseCaseSeen:
     name = use_case.use_case
     complete = opened.complete_weeks
     quality = read_weeks(opened, "event_quality", name, opened.weeks, QUALITY_BY_WEEK).to_pylist()
-    rows = pa.concat_tables([read_weeks(opened, role, name, complete, METRIC_ROWS) for role in ROLES])
+    roles = opened.plans[name].roles
+    rows = pa.concat_tables([read_weeks(opened, role, name, complete, METRIC_ROWS) for role in roles])
     metrics = without(rows, {week: found for week in complete if (found := opened.waiting(name, week))}).to_pylist()
     verdicts = load_verdicts(opened, name)
     withheld = {week for week in complete if verdicts is not None and verdicts.failed(week)}
@@ -96,11 +96,11 @@ def _values(rows: Iterable[dict[str, Any]], withheld: set[date]) -> dict[str, di
 
 def _widths(rows: Iterable[dict[str, Any]]) -> dict[str, int]:
     """Per slice the most values that a metric had in one week."""
-    counts: dict[tuple[str, str, date], int] = defaultdict(int)
+    found: dict[tuple[str, str, date], set[str]] = defaultdict(set)
     for row in rows:
         if row["slice"] != "all":
-            counts[row["slice"], row["metric"], row["week"]] += 1
+            found[row["slice"], row["metric"], row["week"]].add(row["slice_value"])
     widths: dict[str, int] = defaultdict(int)
-    for (slice_, _, _), count in counts.items():
-        widths[slice_] = max(widths[slice_], count)
+    for (slice_, _, _), values in found.items():
+        widths[slice_] = max(widths[slice_], len(values))
     return dict(widths)

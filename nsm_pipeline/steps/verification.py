@@ -10,6 +10,7 @@ from collections.abc import Mapping, Set
 from datetime import date
 from pathlib import Path
 
+from nsm_pipeline.playbook.models import ROLES
 from nsm_pipeline.publishing.proving import VersionProof, prove_version
 from nsm_pipeline.steps.opening import Open
 from nsm_pipeline.steps.proof import REPAIR, RUN, Advance, Proof
@@ -71,7 +72,7 @@ def _damaged(found: VersionProof) -> Mapping[str, int]:
     descriptor itself is not."""
     wrong = {fault.file for fault in found.faults}
     every = {name.removesuffix(".parquet"): rows for name, rows in found.rows.items()}
-    tables = ("north_star", "inputs", "counter_metrics", "growth")
+    tables = (*ROLES, "growth")
     if "datapackage.json" in wrong:
         return {name: every.get(name, 0) for name in tables}
     return {name: every.get(name, 0) for name in tables if f"{name}.parquet" in wrong or name not in every}

@@ -1,4 +1,4 @@
-"""The weekly step: usage events, and per use case account_weeks, north_star, inputs and counter_metrics.
+"""The weekly step: usage events, and per use case account_weeks and a table of metrics per role.
 
 What belongs here: which tables of which weeks are built, and storing them. What does not: the computation itself.
 
@@ -17,16 +17,16 @@ import duckdb
 import pyarrow as pa
 
 from nsm_pipeline.events.inputs import EVIDENCE
-from nsm_pipeline.metrics.measures import ROLES, Role
 from nsm_pipeline.metrics.numbers import Numbers
 from nsm_pipeline.metrics.weekly import WeeklyMetrics
+from nsm_pipeline.playbook.models import Role
 from nsm_pipeline.steps.beyond import far_numbers, reach_of
 from nsm_pipeline.steps.opening import Open
 from nsm_pipeline.weeks import WEEK
 
 ROWS_AT_ONCE = 400_000
 TableOf = tuple[str, str]
-"""A use case and one of WEEKLY_TABLES."""
+"""A use case and one of its plan's tables."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ def run_weeks(
 
 def _wide(opened: Open, name: str, tables: Collection[str]) -> list[Role]:
     """Those of some tables that read beyond their week."""
-    return [role for role in ROLES if role in tables and opened.reach(name, role).stored]
+    return [role for role in opened.plans[name].roles if role in tables and opened.reach(name, role).stored]
 
 
 def _to_do(opened: Open, week: date, usage: Collection[str], tables: Collection[TableOf], force: bool) -> WeekToDo:
@@ -161,7 +161,7 @@ def _build(
             return
         numbers, account_weeks = metrics[name].near(connection, weeks)
         later = first.later.get(name, ())
-        now = [role for role in ROLES if role in first.tables[name] and role not in later]
+        now = [role for role in opened.plans[name].roles if role in first.tables[name] and role not in later]
         for week in weeks:
             computed: dict[Any, pa.Table] = dict(metrics[name].tables(week, numbers, now))
             if "account_weeks" in first.tables[name]:

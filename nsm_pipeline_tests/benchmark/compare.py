@@ -13,7 +13,7 @@ import duckdb
 
 RELATIVE = 1e-9
 SHOWN = 5
-ROLES = ("north_star", "inputs", "counter_metrics")
+ROLES = ("north_star", "inputs", "counter_metrics", "outcomes")
 METRIC_KEY = ("use_case", "metric", "role", "week", "slice", "slice_value")
 
 

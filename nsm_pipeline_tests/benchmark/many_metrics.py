@@ -21,7 +21,7 @@ import yaml
 
 from nsm_pipeline.home import Home
 from nsm_pipeline.playbook.loading import PACKAGED
-from nsm_pipeline.steps.opening import WEEKLY_TABLES, Open, open_playbook
+from nsm_pipeline.steps.opening import Open, open_playbook
 from nsm_pipeline.steps.weekly import run_weeks
 
 PIPELINES, BUILDS = {"of": "pipeline_finished"}, {"of": "build_finished"}
@@ -106,7 +106,7 @@ def main(root: Path, metrics: dict[str, Any], folder: Path | None) -> float:
     home = Home.at(root)
     write_playbook(root, metrics)
     opened = Open.of(home, open_playbook(home))
-    tables = [("everything", table) for table in WEEKLY_TABLES]
+    tables = [("everything", table) for table in opened.plans["everything"].tables]
     # What is measured is computing metrics, not building usage events: those are brought up to date before.
     list(run_weeks(opened, opened.weeks, ["everything"], []))
     opened = Open.of(home, open_playbook(home))

@@ -50,10 +50,12 @@ INSERT INTO totals SELECT {SLICE},
 FROM per_account {SETS}
 """
 SEATS = f"""
-INSERT INTO seats SELECT {SLICE}, coalesce(sum(seats) FILTER (runs), 0), coalesce(sum(seats) FILTER (scans), 0)
+INSERT INTO seats SELECT {SLICE}, coalesce(sum(seats) FILTER (runs), 0), coalesce(sum(seats) FILTER (scans), 0),
+    coalesce(sum(seats) FILTER (pays), 0), count(*) FILTER (pays)
 FROM (
     SELECT s.week, s.seats, s.plan_slice, s.segment_slice, NOT s.is_internal AND a.pipelines > 0 AS runs,
-        NOT s.is_internal AND a.scans + a.resolved > 0 AS scans
+        NOT s.is_internal AND a.scans + a.resolved > 0 AS scans,
+        NOT s.is_internal AND s.plan_slice NOT IN ('free', '(unknown)') AS pays
     FROM snapshot s LEFT JOIN per_account a USING (week, account_id)) {SETS}
 """
 # Each person once per slice: a bot user serves many accounts.
@@ -111,6 +113,7 @@ METRIC_LIST = {
         ("pipeline_minutes", "inputs", "median_pipeline", "timed", "pipelines"),
         ("pipeline_users", "inputs", "ci_people", "", "by_people"),
         ("failed_share", "counter_metrics", "failed", "pipelines", "pipelines"),
+        ("paid_seats", "outcomes", "paid_seats", "", "paid"),
     ],
     "security": [
         ("scanning_accounts", "north_star", "scanned_accounts", "", "scanned"),
@@ -148,7 +151,7 @@ KEY = "week DATE, slice VARCHAR, slice_value VARCHAR"
 RESULTS = (
     f"""CREATE TABLE totals ({KEY}, in_ci BOOLEAN, in_security BOOLEAN, in_compliance BOOLEAN,
     {", ".join(f"{name} BIGINT" for name in COUNTS)}, {", ".join(f"{name}_accounts BIGINT" for name in COUNTS)})""",
-    f"CREATE TABLE seats ({KEY}, ci_seats BIGINT, security_seats BIGINT)",
+    f"CREATE TABLE seats ({KEY}, ci_seats BIGINT, security_seats BIGINT, paid_seats BIGINT, paid_accounts BIGINT)",
     f"CREATE TABLE people ({KEY}, ci_people BIGINT, security_people BIGINT, compliance_people BIGINT)",
     f"CREATE TABLE medians ({KEY}, median_pipeline DOUBLE, median_days DOUBLE, median_hours DOUBLE, scanners BIGINT)",
     *(

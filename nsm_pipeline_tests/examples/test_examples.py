@@ -29,10 +29,10 @@ from homes import Said, extract, here
 
 from nsm_pipeline.playbook.formulas import evaluate, operands, parse_formula, parse_identity
 from nsm_pipeline.playbook.loading import load_playbook
+from nsm_pipeline.playbook.models import ROLES
 
 ROOT = Path(__file__).resolve().parents[2] / "examples"
 EXAMPLES = sorted(folder.name for folder in ROOT.iterdir() if (folder / "landing").is_dir())
-ROLES = ("north_star", "inputs", "counter_metrics")
 MADE_BY_RUNS = ("lake", "extracts", "dagster", "last_error.txt")
 LARGEST = 300_000  # bytes: an example is read by people
 pytestmark = pytest.mark.slow
@@ -122,11 +122,8 @@ def test_every_metric_with_a_role_has_an_expected_value(ran: Ran) -> None:
     roles = {
         (name, metric)
         for name, use_case in use_cases.items()
-        for metric in (
-            use_case.north_star.metric,
-            *(item.metric for item in use_case.inputs),
-            *(counter.metric for counter in use_case.counter_metrics),
-        )
+        for metrics in use_case.roles.values()
+        for metric in metrics
     }
     expected = {(name, metric) for name, metrics in ran.expected["values"].items() for metric in metrics}
     assert expected == roles

@@ -14,11 +14,10 @@ import pyarrow as pa
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from nsm_pipeline.metrics.measures import ROLES, Role
 from nsm_pipeline.metrics.plans import UseCasePlan
 from nsm_pipeline.metrics.weekly import WeeklyMetrics
 from nsm_pipeline.playbook.checking import Checker
-from nsm_pipeline.playbook.models import UseCase
+from nsm_pipeline.playbook.models import Role, UseCase
 
 Row = dict[str, Any]
 WEEK = date(2026, 3, 2)
@@ -101,7 +100,7 @@ def compute(definition: UseCase, events: Sequence[Row], accounts: Sequence[Row])
         connection.register("snapshot", snapshot)
         metrics = WeeklyMetrics(UseCasePlan(definition, ATTRIBUTES))
         numbers, account_weeks = metrics.near(connection, [WEEK])
-        return WeekOfMetrics(account_weeks[WEEK], metrics.tables(WEEK, numbers, ROLES))
+        return WeekOfMetrics(account_weeks[WEEK], metrics.tables(WEEK, numbers, metrics.plan.roles))
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from landing_zone import Zone
 from slow import Cell, Row, Week, Within, World
 
-from nsm_pipeline.steps.opening import WEEKLY_TABLES, Open
+from nsm_pipeline.steps.opening import Open
 from nsm_pipeline.steps.weekly import run_weeks
 
 pytestmark = pytest.mark.slow
@@ -201,7 +201,7 @@ def compute(root: Path, playbook: Row, rows: Sequence[Row], known: Sequence[Sequ
     for day, accounts_then in zip(DAYS, known, strict=False):
         it.put_accounts(str(day), accounts_then)
     opened = Open.of(it.home, it.playbook, it.engine, it.ingest())
-    list(run_weeks(opened, opened.weeks, opened.plans, [("shop", table) for table in WEEKLY_TABLES]))
+    list(run_weeks(opened, opened.weeks, opened.plans, [("shop", table) for table in opened.plans["shop"].tables]))
     return it
 
 

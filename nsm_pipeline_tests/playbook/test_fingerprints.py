@@ -13,9 +13,8 @@ from hypothesis import strategies as st
 
 from nsm_pipeline.events.instrumentation import mapping_in
 from nsm_pipeline.lake import digest
-from nsm_pipeline.metrics.measures import ROLES
 from nsm_pipeline.metrics.plans import UseCasePlan
-from nsm_pipeline.playbook.models import UseCase
+from nsm_pipeline.playbook.models import ROLES, UseCase
 from nsm_pipeline.playbook.words import ATTRIBUTES
 from nsm_pipeline.weeks import Calendar
 
@@ -42,12 +41,14 @@ metrics:
   orders: {count: [ordered, viewed]}
   typical: {median: amount, of: ordered, where: "status in ('paid', 'open') or amount between 1 and 5"}
   share: {ratio: {numerator: {count: ordered, where: "not status = 'paid'"}, denominator: orders}}
+  seats_sold: {attribute: seats, over: all}
   unused: {count: viewed}
 north_star: {metric: buyers, target: {growth_per_week: 7%}}
 inputs:
   - {metric: orders, dimension: depth, drives: buyers}
   - {metric: typical, dimension: efficiency}
 counter_metrics: [{metric: share, protects: buyers, risk: r}]
+outcomes: [seats_sold, share]
 gates: [{table: north_star, expect_column_values_to_be_between: {column: value, min_value: 1}}]
 checklist: {actionable: "yes"}
 """
@@ -110,10 +111,12 @@ CHANGES: list[tuple[dict[str, Any], set[str]]] = [
     ({"metrics/buyers/include_internal": True}, {"north_star", "account_weeks"}),
     ({"metrics/typical/where": "status in ('paid', 'open')"}, {"inputs"}),
     ({"metrics/typical": {"quantile": "amount", "of": "ordered", "q": "90%"}}, {"inputs"}),
-    ({"metrics/orders": {"count": "ordered"}}, {"inputs", "counter_metrics", "account_weeks"}),
-    ({"metrics/share/ratio/numerator": {"count": "ordered"}}, {"counter_metrics", "account_weeks"}),
+    ({"metrics/orders": {"count": "ordered"}}, {"inputs", "counter_metrics", "outcomes", "account_weeks"}),
+    ({"metrics/share/ratio/numerator": {"count": "ordered"}}, {"counter_metrics", "outcomes", "account_weeks"}),
     ({"metrics/typical/window": "4 weeks"}, {"inputs"}),
     ({"metrics/typical/slices": ["plan"]}, {"inputs"}),
+    ({"metrics/seats_sold/over": "active"}, {"outcomes"}),
+    ({"outcomes": ["seats_sold"]}, {"outcomes"}),
     ({"metrics/unused": {"count": "ordered"}}, set()),
     ({"slices": ["plan"]}, set(ROLES)),
     ({"activity": "ordered"}, TABLES),

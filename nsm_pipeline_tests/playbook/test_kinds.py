@@ -13,7 +13,7 @@ from nsm_pipeline.playbook import metric_models
 from nsm_pipeline.playbook.documenting import with_part
 from nsm_pipeline.playbook.kinds import KINDS, definition_text, kinds_table
 from nsm_pipeline.playbook.metric_models import Metric
-from nsm_pipeline.steps.opening import WEEKLY_TABLES, Open
+from nsm_pipeline.steps.opening import Open
 from nsm_pipeline.steps.weekly import run_weeks
 
 DOCS = Path(__file__).parents[2] / "docs" / "playbook.md"
@@ -89,7 +89,7 @@ def values(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[object, 
     zone.put("events.jsonl", rows)
     zone.put_accounts("2026-03-01", ACCOUNTS)
     it = Open.of(zone.home, zone.playbook, zone.engine, zone.ingest())
-    list(run_weeks(it, it.weeks, it.plans, [("shop", table) for table in WEEKLY_TABLES]))
+    list(run_weeks(it, it.weeks, it.plans, [("shop", table) for table in it.plans["shop"].tables]))
     return {
         row["metric"].removeprefix("the_"): (row["value"], row["numerator"], row["denominator"])
         for row in zone.lake.read("inputs", "shop", WEEK).to_pylist()

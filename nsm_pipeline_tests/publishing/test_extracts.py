@@ -17,10 +17,10 @@ from homes import TABLES, broken_extract, copy, extract, here, opened, published
 
 from nsm_pipeline.home import Home
 from nsm_pipeline.publishing.extracts import KEEP, current_version, write_extract
-from nsm_pipeline.publishing.tables import EXTRACT
+from nsm_pipeline.publishing.tables import EXTRACT, METRICS
 from nsm_pipeline.steps.publication import run_publication
 
-METRIC_TABLES = ("north_star", "inputs", "counter_metrics")
+METRIC_TABLES = tuple(table.name for table in METRICS)
 METRIC_COLUMNS = {
     "use_case": "string", "metric": "string", "title": "string", "role": "string", "week": "date32[day]",
     "slice": "string", "slice_value": "string", "value": "double", "numerator": "double", "denominator": "double",
@@ -145,7 +145,7 @@ def small(value: float) -> dict[str, pa.Table]:
         "suppressed": False, "unit": "", "state": "certified", "certificate_id": "c",
     }  # fmt: skip
     tables = {table.name: table.schema.empty_table() for table in EXTRACT}
-    for table in EXTRACT[:3]:
+    for table in METRICS:
         tables[table.name] = pa.Table.from_pylist([row], table.schema)
     return tables
 
@@ -194,7 +194,7 @@ def test_what_a_kill_left_behind_is_removed(tmp_path: Path) -> None:
 
 
 def test_readers_see_the_old_or_the_new_set(tmp_path: Path) -> None:
-    """Thirty publications under a reader that compares the three metric tables of one resolved folder."""
+    """Thirty publications under a reader that compares the metric tables of one resolved folder."""
     home = tmp_path
     write_extract(Home(home), small(0), "Test", NOW)
     over, wrong, seen = threading.Event(), [], set()

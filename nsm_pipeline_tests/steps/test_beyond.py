@@ -11,7 +11,7 @@ from homes import extract, here, opened, states
 from landing_zone import Zone, event
 
 from nsm_pipeline.events.landing import ingest
-from nsm_pipeline.steps.opening import WEEKLY_TABLES, Open
+from nsm_pipeline.steps.opening import Open
 from nsm_pipeline.steps.weekly import run_weeks
 
 pytestmark = pytest.mark.slow
@@ -63,7 +63,7 @@ def stale(it: Open, role: str) -> list[int]:
 def build(root: Path, weeks: list[date] | None = None) -> Open:
     it = opened(root)
     it = Open.of(it.home, it.playbook, ledger=ingest(it.home, it.engine, it.playbook))
-    list(run_weeks(it, weeks or it.weeks, it.plans, [("shop", table) for table in WEEKLY_TABLES]))
+    list(run_weeks(it, weeks or it.weeks, it.plans, [("shop", table) for table in it.plans["shop"].tables]))
     return it
 
 

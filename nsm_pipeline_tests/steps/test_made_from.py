@@ -17,7 +17,7 @@ from landing_zone import SHOP, Zone, event
 from nsm_pipeline.events.inputs import EVIDENCE
 from nsm_pipeline.events.landing import ingest
 from nsm_pipeline.lake import FINGERPRINT, FOOTER, STAMP, Lake, digest, stamps
-from nsm_pipeline.steps.opening import WEEKLY_TABLES, Open
+from nsm_pipeline.steps.opening import Open
 from nsm_pipeline.steps.weekly import run_weeks
 
 BEFORE, DUAL, AFTER = date(2026, 1, 26), date(2026, 2, 9), date(2026, 3, 2)
@@ -41,7 +41,7 @@ def build(zone: Zone) -> Open:
     _ = zone.playbook
     first = opened_at(zone.root)
     it = Open.of(zone.home, first.playbook, ledger=ingest(zone.home, first.engine, first.playbook))
-    tables = [(name, table) for name in it.plans for table in WEEKLY_TABLES]
+    tables = [(name, table) for name, plan in it.plans.items() for table in plan.tables]
     list(run_weeks(it, it.weeks, [*it.plans, EVIDENCE], tables))
     return it
 
@@ -61,7 +61,7 @@ def test_the_fingerprint_is_the_digest_of_what_the_file_says(wide: Zone) -> None
     it = build(wide)
     assert len(it.weeks) == 7
     for week in it.weeks:
-        for table in ("usage_events", *WEEKLY_TABLES):
+        for table in ("usage_events", *it.plans["shop"].tables):
             said = it.lake.made_from(table, "shop", week)
             assert said == it.made_from(table, "shop", week), (table, week)
             assert it.lake.fingerprint(table, "shop", week) == digest(said)
@@ -81,7 +81,7 @@ def test_what_tables_of_a_week_are_made_from(wide: Zone) -> None:
     assert usage["snapshot"] == ["2026-02-01", it.ledger.snapshots[date(2026, 2, 1)]]
     assert it.made_from("usage_events", "shop", BEFORE)["snapshot"] == usage["snapshot"], "the earliest known"
     fingerprint = {str(week): it.fingerprint("usage_events", "shop", week) for week in it.weeks}
-    north_star, inputs, counters = (it.made_from(table, "shop", DUAL) for table in WEEKLY_TABLES[1:])
+    north_star, inputs, counters = (it.made_from(table, "shop", DUAL) for table in it.plans["shop"].roles)
     assert north_star["usage"] == inputs["usage"] == fingerprint[str(DUAL)]
     assert (north_star["around"], north_star["history"]) == ({}, None)
     assert inputs["around"] == {str(week): fingerprint[str(week)] for week in (date(2026, 2, 2), DUAL)}
@@ -139,7 +139,8 @@ def test_an_earlier_definition_can_still_be_told(wide: Zone) -> None:
     build(wide)
     later = {one: one.stat().st_mtime_ns for one in (wide.home.lake / "definitions").glob("*.json")}
     assert {one: later[one] for one in stored} == times
-    reached = {now.made_from(table, "shop", DUAL)["definition"] for table in WEEKLY_TABLES if table != "north_star"}
+    tables = [table for table in now.plans["shop"].tables if table != "north_star"]
+    reached = {now.made_from(table, "shop", DUAL)["definition"] for table in tables}
     assert {one.stem for one in later.keys() - times.keys()} == reached, "those of all tables with orders in them"
 
 
@@ -148,8 +149,9 @@ def test_a_filter_that_is_only_spelled_otherwise_is_no_new_definition(wide: Zone
     file = wide.home.playbook / "use_case.yaml"
     file.write_text(file.read_text().replace("amount >= 1", "NOT amount < 1"))
     now = opened_at(wide.root)
-    assert [now.made_from(table, "shop", DUAL) for table in WEEKLY_TABLES] == [
-        it.made_from(table, "shop", DUAL) for table in WEEKLY_TABLES
+    tables = it.plans["shop"].tables
+    assert [now.made_from(table, "shop", DUAL) for table in tables] == [
+        it.made_from(table, "shop", DUAL) for table in tables
     ]
 
 
@@ -202,6 +204,7 @@ def test_a_run_keeps_definitions_of_what_it_builds(wide: Zone) -> None:
     it = opened_at(wide.root)
     stored = {file.stem: json.loads(file.read_text()) for file in (wide.home.lake / "definitions").glob("*.json")}
     used = {it.made_from("usage_events", "shop", week)["mapping"] for week in it.weeks}
-    used |= {it.made_from(table, "shop", week)["definition"] for week in it.weeks for table in WEEKLY_TABLES}
+    tables = it.plans["shop"].tables
+    used |= {it.made_from(table, "shop", week)["definition"] for week in it.weeks for table in tables}
     assert stored.keys() == used
     assert all(stored[key] == json.loads(json.dumps(it.definition_of(key))) for key in used)

@@ -24,7 +24,7 @@ from nsm_pipeline.home import Home
 from nsm_pipeline.lake import FOOTERS, RECALLED
 from nsm_pipeline.steps import certificates, series
 from nsm_pipeline.steps.certificates import run_certificates, week_states
-from nsm_pipeline.steps.opening import OPENED, WEEKLY_TABLES, Open, open_playbook
+from nsm_pipeline.steps.opening import OPENED, Open, open_playbook
 from nsm_pipeline.steps.overlay import FOLDER, overlay
 from nsm_pipeline.steps.publication import gather_tables, run_publication
 from nsm_pipeline.steps.release import Release
@@ -75,7 +75,7 @@ def whole_run(home: Home) -> Open:
     playbook = open_playbook(home)
     ledger = ingest(home, Open.of(home, playbook).engine, playbook)
     opened = Open.of(home, playbook, ledger=ledger)
-    tables = [(name, table) for name in opened.plans for table in WEEKLY_TABLES]
+    tables = [(name, table) for name, plan in opened.plans.items() for table in plan.tables]
     list(run_weeks(opened, opened.stale_weeks(), list(opened.plans), tables))
     for name in opened.plans:
         run_growth(opened, name)
