@@ -5,17 +5,24 @@ What belongs here: which table comes of what. What does not: how.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date
 from typing import Any
 
 import pyarrow as pa
 
 from nsm_pipeline.playbook.models import UseCase
-from nsm_pipeline.publishing.score_tables import ANNOTATIONS
+from nsm_pipeline.publishing.score_tables import ANNOTATIONS, GUARDRAILS, MOVEMENTS, TREE_NODES
 from nsm_pipeline.publishing.tables import SCORES
 from nsm_pipeline.scoring.annotations import annotation_rows
+from nsm_pipeline.scoring.guardrails import guardrail_rows
+from nsm_pipeline.scoring.movements import movement_rows
 from nsm_pipeline.scoring.published import Published
+from nsm_pipeline.scoring.status import statuses
+from nsm_pipeline.scoring.targets import path_of
+from nsm_pipeline.scoring.tree import node_rows
+
+Row = dict[str, Any]
 
 
 def scores(
@@ -25,9 +32,27 @@ def scores(
     week_of: Callable[[date], date],
 ) -> dict[str, pa.Table]:
     """SCORES by name, of the extract's other tables. `current`: the week in progress; `week_of`: a day's week."""
-    rows: dict[str, list[dict[str, Any]]] = {table.name: [] for table in SCORES}
+    rows: dict[str, list[Row]] = {table.name: [] for table in SCORES}
     restated = tables["restatements"].to_pylist() if "restatements" in tables else []
     for use_case in use_cases:
-        Published.of(use_case, tables, current)
+        for name, found in _of(Published.of(use_case, tables, current)):
+            rows[name] += found
         rows[ANNOTATIONS.name] += annotation_rows(use_case, restated, week_of)
     return {table.name: pa.Table.from_pylist(rows[table.name], table.schema) for table in SCORES}
+
+
+def _of(published: Published) -> Iterator[tuple[str, list[Row]]]:
+    """Rows of one use case, by table."""
+    targets = target_paths(published)
+    guards = guardrail_rows(published, statuses(published, targets))
+    yield GUARDRAILS.name, guards
+    yield TREE_NODES.name, node_rows(published, targets, guards)
+    yield MOVEMENTS.name, movement_rows(published)
+
+
+def target_paths(published: Published) -> dict[str, dict[date, float]]:
+    """Where the North Star and every input with a target should be, by metric and published week."""
+    use_case, weeks = published.use_case, sorted(published.growth)
+    targets = {item.metric: item.target for item in use_case.inputs if item.target is not None}
+    targets[published.north_star] = use_case.north_star.target
+    return {metric: path_of(target, published.values(metric), weeks) for metric, target in targets.items()}
