@@ -45,6 +45,7 @@ bench: $(READY) ## 20 million events against plain DuckDB; writes docs/performan
 docs: $(READY) ## Write anew what docs/ has from the code
 	$(BIN)/python -m nsm_pipeline.playbook.documenting docs
 	$(BIN)/python -m nsm_pipeline.linting.documenting docs
+	$(BIN)/python -m nsm_pipeline.publishing.documenting docs
 
 lock: ## Resolve versions anew (needs uv); hashes, no registry address
 	uv pip compile pyproject.toml --extra dev --python-version 3.11 --universal --generate-hashes \

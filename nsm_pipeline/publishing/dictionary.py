@@ -24,18 +24,17 @@ def dictionary(use_cases: Iterable[UseCase]) -> pa.Table:
     """metric_dictionary: one row per metric with a role; an outcome is one where it is nothing else."""
     rows: list[dict[str, object]] = []
     for use_case in use_cases:
-        rows.append(_dictionary_row(use_case, use_case.north_star.metric, "north_star", None))
-        rows.extend(_dictionary_row(use_case, item.metric, "inputs", item) for item in use_case.inputs)
-        rows.extend(
-            _dictionary_row(use_case, item.metric, "counter_metrics", item) for item in use_case.counter_metrics
-        )
+        rows.append(row_of(use_case, use_case.north_star.metric, "north_star", None))
+        rows.extend(row_of(use_case, item.metric, "inputs", item) for item in use_case.inputs)
+        rows.extend(row_of(use_case, item.metric, "counter_metrics", item) for item in use_case.counter_metrics)
         known = {row["metric"] for row in rows if row["use_case"] == use_case.use_case}
         outcomes = dict.fromkeys(name for name in use_case.outcomes if name not in known)
-        rows.extend(_dictionary_row(use_case, name, "outcomes", None) for name in outcomes)
+        rows.extend(row_of(use_case, name, "outcomes", None) for name in outcomes)
     return pa.Table.from_pylist(rows, METRIC_DICTIONARY.schema)
 
 
-def _dictionary_row(use_case: UseCase, name: str, role: str, item: Input | CounterMetric | None) -> dict[str, object]:
+def row_of(use_case: UseCase, name: str, role: str, item: Input | CounterMetric | None) -> dict[str, object]:
+    """A metric's row; `role`: 'none' for one that only takes part in a formula."""
     metric = use_case.metrics[name]
     row: dict[str, object] = {
         "use_case": use_case.use_case,
@@ -50,6 +49,7 @@ def _dictionary_row(use_case: UseCase, name: str, role: str, item: Input | Count
         "better": metric.better,
         "owner": use_case.owner.name,
         "status": use_case.status,
+        "is_outcome": name in use_case.outcomes,
     }
     if isinstance(item, Input):
         row |= {"dimension": item.dimension, "level": item.level, "drives": item.drives, "relation": item.relation}

@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 
 from nsm_pipeline.lake import ROW_GROUP, WRITER
 from nsm_pipeline.publishing.columns import ExtractTable
+from nsm_pipeline.publishing.references import references_of
 from nsm_pipeline.publishing.tables import EXTRACT, RESTATEMENTS
 
 CONTRACT = "nsm-extract/2"
@@ -103,5 +104,13 @@ def _resource(declared: ExtractTable, content: bytes, rows: int) -> dict[str, ob
         "hash": f"sha256:{sha256(content)}",
         "sha256": sha256(content),
         "rows": rows,
-        "schema": {"fields": fields, "primaryKey": list(declared.key)},
+        "schema": {"fields": fields, "primaryKey": list(declared.key), **_foreign_keys(declared)},
     }
+
+
+def _foreign_keys(declared: ExtractTable) -> dict[str, object]:
+    found = [
+        {"fields": list(one.columns), "reference": {"resource": one.table, "fields": list(one.key)}}
+        for one in references_of(declared)
+    ]
+    return {"foreignKeys": found} if found else {}

@@ -15,6 +15,7 @@ from nsm_pipeline.publishing.score_tables import (
     TREE_EDGES,
     TREE_NODES,
 )
+from nsm_pipeline.publishing.star_tables import STAR
 
 METRIC_COLUMNS = (
     Column("use_case", "string", "Use case by name.", True),
@@ -114,7 +115,7 @@ METRIC_DICTIONARY = ExtractTable(
         Column("metric", "string", "Metric by name.", True),
         Column("title", "string", "The metric's title.", True),
         Column("description", "string", "What it says.", True),
-        Column("role", "string", "north_star, inputs, counter_metrics or outcomes.", True),
+        Column("role", "string", "north_star, inputs, counter_metrics, outcomes; none where a formula names it.", True),
         Column("kind", "string", "How it is computed: count, ratio, …", True),
         Column("definition", "string", "The definition as the playbook has it, in one line.", True),
         Column("unit", "string", "Unit of its values.", True),
@@ -126,7 +127,8 @@ METRIC_DICTIONARY = ExtractTable(
         Column("protects", "string", "The metric that a counter-metric protects."),
         Column("risk", "string", "What the counter-metric guards against."),
         Column("owner", "string", "Who owns it.", True),
-        Column("status", "string", "proposed, agreed or deprecated.", True),
+        Column("status", "string", "proposed, agreed or deprecated; removed where only old values are left.", True),
+        Column("is_outcome", "boolean", "Whether the North Star is supposed to lead it, whatever else it is.", True),
     ),
 )
 RESTATEMENTS = ExtractTable(
@@ -165,4 +167,4 @@ RESTATEMENTS = ExtractTable(
 SCORES = (SCORECARD, GUARDRAILS, TREE_NODES, TREE_EDGES, MOVEMENTS, ANNOTATIONS)
 """Tables that follow from the others, and from the playbook."""
 METRICS = (NORTH_STAR, INPUTS, COUNTER_METRICS, OUTCOMES)
-EXTRACT = (*METRICS, GROWTH, CERTIFICATES, METRIC_DICTIONARY, *SCORES, RESTATEMENTS)
+EXTRACT = (*METRICS, GROWTH, CERTIFICATES, METRIC_DICTIONARY, *STAR, *SCORES, RESTATEMENTS)

@@ -29,9 +29,8 @@ from nsm_pipeline.steps.certificates import certificate_file, week_states
 from nsm_pipeline.steps.opening import Open
 from nsm_pipeline.steps.proof import BACKUP, REPAIR, Finding, Proof
 from nsm_pipeline.steps.proving_records import BrokenCertificate, read_certificate
-from nsm_pipeline.steps.publication import gather_tables, is_published
+from nsm_pipeline.steps.publication import derived, gather_tables, is_published
 from nsm_pipeline.steps.release import Release, published_file
-from nsm_pipeline.steps.scoring import scored
 from nsm_pipeline.weeks import WEEK
 
 Row = dict[str, Any]
@@ -239,7 +238,7 @@ def prove_rendering(opened: Open, folder: Path, proof: Proof) -> None:
     states = {name: list(week_states(opened, name, release=release)) for name in opened.plans}
     tables = gather_tables(opened, states, release)
     ledger = pq.read_table(folder / f"{RESTATEMENTS.name}.parquet")
-    tables |= scored(opened, {**conform(tables), RESTATEMENTS.name: ledger})
+    tables |= derived(opened, {**conform(tables), RESTATEMENTS.name: ledger})
     findings: list[Finding] = []
     for declared in (one for one in EXTRACT if one.name in tables):
         file = f"extracts/current/{declared.name}.parquet"

@@ -27,6 +27,7 @@ from nsm_pipeline.publishing.dictionary import dictionary, title_of
 from nsm_pipeline.publishing.extracts import current_version, write_extract
 from nsm_pipeline.publishing.rendering import CONTRACT
 from nsm_pipeline.publishing.restatements import Explain, Why
+from nsm_pipeline.publishing.star import data_dictionary, star, use_case_rows
 from nsm_pipeline.publishing.suppression import suppress
 from nsm_pipeline.publishing.tables import CERTIFICATES, EXTRACT, GROWTH, NORTH_STAR
 from nsm_pipeline.steps.approvals import Approval, load_approvals
@@ -51,11 +52,18 @@ def run_publication(opened: Open, restatement: Restatement | None = None) -> str
         settings, now = opened.playbook.settings, opened.calendar.now()
         why = _why(opened, states, release)
         tolerance = settings.certification.tolerance
-        derive, limit = partial(scored, opened), settings.publication.small_groups
+        derive, limit = partial(derived, opened), settings.publication.small_groups
         version = write_extract(opened.home, tables, settings.company, now, why, tolerance, derive, limit)
         write_text(_record(opened), json.dumps({**rests_on(opened), "version": version}))
         remember(opened.home.lake)
         return version
+
+
+def derived(opened: Open, tables: Mapping[str, pa.Table]) -> dict[str, pa.Table]:
+    """What follows from the extract's other tables and the playbook: scores, dimensions, the data dictionary."""
+    scores = scored(opened, tables)
+    use_cases, current = opened.playbook.use_cases, opened.calendar.current()
+    return {**scores, **star(use_cases, {**tables, **scores}, opened.weeks, current, opened.stage)}
 
 
 def to_be_shown(opened: Open, release: Release) -> tuple[dict[str, list[WeekState]], dict[str, pa.Table]]:
@@ -111,7 +119,9 @@ def publication_key(opened: Open) -> str:
     stages = [opened.stage(week) for week in opened.weeks]
     approvals = sorted(load_approvals(opened.home))
     settings = opened.playbook.settings
-    words = dictionary(opened.playbook.use_cases.values()).to_pylist()
+    use_cases = opened.playbook.use_cases.values()
+    described = data_dictionary([table.name for table in EXTRACT])
+    words = [table.to_pylist() for table in (dictionary(use_cases), use_case_rows(use_cases), described)]
     rules = [settings.certification.model_dump(), settings.publication.model_dump(), scores_key(opened)]
     return digest(CONTRACT, verdicts, flash, words, EXTRACT, settings.company, stages, approvals, rules)
 
