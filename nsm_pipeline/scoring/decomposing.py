@@ -93,7 +93,7 @@ def _shapley(tree: exp.Expression, names: tuple[str, ...], old: Values, new: Val
     for size in range(count + 1):
         for moved in combinations(names, size):
             value = evaluate(tree, {name: (new if name in moved else old)[name] for name in names})
-            if value is None:
+            if value is None or not math.isfinite(value):
                 return None
             worth[frozenset(moved)] = value
     found = {}
