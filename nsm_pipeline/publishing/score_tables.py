@@ -52,8 +52,18 @@ SCORECARD = ExtractTable(
         Column("expected_low", "number", "Lower end of its 95 % interval."),
         Column("expected_high", "number", "Upper end of its 95 % interval."),
         Column("has_season", "boolean", "Whether the expectation knows the season: from 104 weeks on.", True),
-        Column("verdict", "string", "as expected, unusually high, unusually low, not enough weeks, in progress.", True),
-        Column("forecast_week", "date", "The target's week, else 13 weeks on; in the row of the newest complete week."),
+        Column(
+            "verdict",
+            "string",
+            "as expected, unusually high, unusually low, not enough weeks, no value, in progress.",
+            True,
+        ),
+        Column(
+            "forecast_week",
+            "date",
+            "The target's week, at most 104 weeks on, where it is to come; else 13 weeks on. In the row of the newest "
+            "complete week.",
+        ),
         Column("forecast", "number", "The value forecast for that week."),
         Column("forecast_low", "number", "Lower end of its 95 % interval."),
         Column("forecast_high", "number", "Upper end of its 95 % interval."),
