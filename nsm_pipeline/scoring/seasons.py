@@ -89,10 +89,15 @@ def outlook(values: Mapping[date, float], until: date) -> dict[date, Expected]:
         found = np.concatenate([found, plain[plain_from:]])
     before = _before(series)
     return {
-        week: Expected(*map(_rounded, found[place]), has_season=bool(before[place] >= SEASON_FROM))
+        week: _expected(found[place], has_season=bool(before[place] >= SEASON_FROM))
         for place, week in enumerate(weeks)
         if before[place] >= LEAST_WEEKS
     }
+
+
+def _expected(quantiles: Floats, has_season: bool) -> Expected:
+    value, low, high = (float(f"{number:.6g}") for number in quantiles)
+    return Expected(value, low, high, has_season)
 
 
 def verdict(value: float | None, expected: Expected | None, is_complete: bool) -> Verdict:
@@ -203,7 +208,7 @@ def _mixture(found: _Foretold, weeks: npt.NDArray[np.bool_]) -> Floats:
         share = (weight * stdtr(freedom, (middle[:, :, None] - median) / scale)).sum(axis=2)
         is_below = share < PROBABILITIES[:, None]
         low, high = np.where(is_below, middle, low), np.where(is_below, high, middle)
-    return ((low + high) / 2).T
+    return np.asarray((low + high) / 2).T
 
 
 def _before(series: Floats) -> npt.NDArray[np.int64]:
@@ -227,8 +232,3 @@ def _reach(logarithms: Floats) -> tuple[Floats, Floats]:
     that reaches farther says no more, and its ends might be no numbers."""
     far = math.log(1000)
     return (_lowest(logarithms) - far)[:, None], (far - _lowest(-logarithms))[:, None]
-
-
-def _rounded(number: float) -> float:
-    """To 6 significant digits, so that equal inputs give equal bytes whatever the order of summation."""
-    return float(f"{number:.6g}")
