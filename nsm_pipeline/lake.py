@@ -94,8 +94,12 @@ def json_text(document: Mapping[str, object]) -> str:
 
 # Fingerprints by path, for as long as the file stays the same one: every step opens the home anew.
 FOOTERS: SeenFiles[str] = {}
+# Small tables that this process has written, and their fingerprints: a run reads each of them several times, and
+# opening a file takes longest.
+WRITTEN: SeenFiles[tuple[str, pa.Table]] = {}
+SMALL = 16_384
 # Whatever is known of files, by identity: so that a lake that is gone can be forgotten.
-SEEN: dict[int, SeenFiles[Any]] = {}
+SEEN: dict[int, SeenFiles[Any]] = {id(WRITTEN): WRITTEN}
 RECALLED: set[Path] = set()
 REMEMBERED = ".gathered/fingerprints"
 
@@ -200,6 +204,8 @@ class Lake:
                 _encode(file, data, stamps(fingerprint, made_from))
             signature = signature_of(temporary)
         FOOTERS[str(path)] = (signature, fingerprint)
+        if data.nbytes <= SMALL:
+            WRITTEN[str(path)] = (signature, (fingerprint, data.replace_schema_metadata(None)))
         return path
 
     def fingerprint(self, table: str, *key: object) -> str | None:
@@ -213,21 +219,33 @@ class Lake:
 
     def read(self, table: str, *key: object) -> pa.Table:
         """Rows of one file. Raises FileNotFoundError where it does not exist."""
+        if (written := self._written(table, *key)) is not None:
+            return written[1]
         with pa.OSFile(str(self.file(table, *key))) as opened, pq.ParquetFile(opened) as file:
             return file.read(use_threads=False).replace_schema_metadata(None)
 
     def read_made_from(self, fingerprint: str, table: str, *key: object) -> pa.Table | None:
         """Rows of one file if that very file carries the fingerprint; None where it does not or is missing.
 
-        Another run may replace the file at any time: the fingerprint and the rows come from one opened file.
+        Another run may replace the file at any time: the fingerprint and the rows come from one opened file, or from
+        one that this process has written and that lies there still.
         """
         try:
+            if (written := self._written(table, *key)) is not None:
+                return written[1] if written[0] == fingerprint else None
             with pa.OSFile(str(self.file(table, *key))) as opened, pq.ParquetFile(opened) as file:
                 if (file.metadata.metadata or {}).get(FINGERPRINT) != fingerprint.encode():
                     return None
                 return file.read(use_threads=False).replace_schema_metadata(None)
         except FileNotFoundError:
             return None
+
+    def _written(self, table: str, *key: object) -> tuple[str, pa.Table] | None:
+        """Fingerprint and rows of a small file that this process has written, while it is that very file; None where
+        it is not. Raises FileNotFoundError."""
+        name = self._name(table, *key)
+        signature, written = WRITTEN.get(name, (None, None))
+        return written if written is not None and signature_of(name) == signature else None
 
     def exists(self, table: str, *key: object) -> bool:
         return self.file(table, *key).is_file()

@@ -18,6 +18,7 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
+from itertools import accumulate
 
 import duckdb
 import pyarrow as pa
@@ -239,8 +240,11 @@ def _by_week(
 ) -> dict[date, pa.Table]:
     """Losers per UTC week whose losers may have changed: the new ones, and the settled ones of untouched ids."""
     result: dict[date, pa.Table] = {}
-    for week in sorted(set(new["week"].to_pylist()) | _touched_weeks(lake, engine, ledger, touched)):
-        mine = new.filter(pc.equal(new["week"], pa.scalar(week, pa.date32()))).select(LOSERS.names)
+    new = new.sort_by([("week", "ascending")])
+    counts = {row["values"]: row["counts"] for row in new["week"].value_counts().to_pylist()}
+    places = dict(zip(sorted(counts), accumulate((counts[week] for week in sorted(counts)), initial=0), strict=False))
+    for week in sorted(counts.keys() | _touched_weeks(lake, engine, ledger, touched)):
+        mine = new.slice(places.get(week, 0), counts.get(week, 0)).select(LOSERS.names)
         kept = LOSERS.empty_table()
         if touched is not None and week in ledger.losers:
             settled = _named(lake.read("duplicates", week, ledger.losers[week]))

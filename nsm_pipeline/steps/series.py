@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict
 
 from nsm_pipeline.certification.gates import GATES_VERSION, Gate, gates_of
@@ -74,7 +73,7 @@ def read_weeks(opened: Open, table: str, use_case: str | None, weeks: Sequence[d
     files = {week: opened.lake.file(table, *key, week) for week in weeks}
 
     def read(new: Mapping[date, Path]) -> dict[date, pa.Table]:
-        return {week: _read_week(file, week, schema) for week, file in new.items()}
+        return {week: _of_week(opened.lake.read(table, *key, week), week, schema) for week in new}
 
     return gathered(_gathered_file(opened, table, use_case or "all"), "as stored", files, schema, read)
 
@@ -83,12 +82,10 @@ def _gathered_file(opened: Open, what: str, name: str) -> Path:
     return opened.home.lake / ".gathered" / what / f"{name}.arrow"
 
 
-def _read_week(file: Path, week: date, schema: pa.Schema) -> pa.Table:
-    with pq.ParquetFile(pa.BufferReader(file.read_bytes())) as opened:
-        rows = opened.read([name for name in schema.names if name != "week"], use_threads=False)
-    weeks = pa.array([week], pa.date32()).take(pa.array([0] * rows.num_rows, pa.int32()))
-    place = schema.get_field_index("week")
-    return rows.add_column(place, "week", weeks).replace_schema_metadata(None).cast(schema)
+def _of_week(rows: pa.Table, week: date, schema: pa.Schema) -> pa.Table:
+    """Rows of a weekly table with the week in them."""
+    weeks = pa.array([week] * rows.num_rows, pa.date32())
+    return pa.table([weeks if name == "week" else rows[name] for name in schema.names], schema.names).cast(schema)
 
 
 def run_growth(opened: Open, name: str) -> pa.Table:
