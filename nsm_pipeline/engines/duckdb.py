@@ -74,6 +74,9 @@ class Engine:
                     with guard:
                         local.connection = connections.enter_context(self.connect())
                         local.connection.execute("SET TimeZone = 'UTC'")
+                        # A join would hold back what is left of small vectors until there is enough of it, while large
+                        # ones pass: the order of rare rows would depend on what lies around them.
+                        local.connection.execute("SET enable_caching_operators = false")
                 return work(local.connection, item)
 
             with ThreadPoolExecutor(self.workers, thread_name_prefix="duckdb") as pool:
