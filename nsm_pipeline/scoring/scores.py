@@ -12,13 +12,14 @@ from typing import Any
 import pyarrow as pa
 
 from nsm_pipeline.playbook.models import UseCase
-from nsm_pipeline.publishing.score_tables import ANNOTATIONS, GUARDRAILS, MOVEMENTS, TREE_NODES
+from nsm_pipeline.publishing.score_tables import ANNOTATIONS, GUARDRAILS, MOVEMENTS, SCORECARD, TREE_NODES
 from nsm_pipeline.publishing.tables import SCORES
 from nsm_pipeline.scoring.annotations import annotation_rows
 from nsm_pipeline.scoring.guardrails import guardrail_rows
 from nsm_pipeline.scoring.movements import movement_rows
 from nsm_pipeline.scoring.published import Published
-from nsm_pipeline.scoring.status import statuses
+from nsm_pipeline.scoring.scorecard import scorecard_rows
+from nsm_pipeline.scoring.status import fill, statuses
 from nsm_pipeline.scoring.targets import path_of
 from nsm_pipeline.scoring.tree import node_rows
 
@@ -45,6 +46,7 @@ def _of(published: Published) -> Iterator[tuple[str, list[Row]]]:
     """Rows of one use case, by table."""
     targets = target_paths(published)
     guards = guardrail_rows(published, statuses(published, targets))
+    yield SCORECARD.name, fill(published, scorecard_rows(published), guards)
     yield GUARDRAILS.name, guards
     yield TREE_NODES.name, node_rows(published, targets, guards)
     yield MOVEMENTS.name, movement_rows(published)
