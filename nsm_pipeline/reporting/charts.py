@@ -32,7 +32,7 @@ def growth_chart(case: OneUseCase) -> Drawing | None:
     values = ticks(lowest, max(sum(row[kind] or 0 for kind in ABOVE) for row in rows))
     y = Linear(values[0], values[-1], height - bottom, top)
     parts = [line((left, y(value)), (width - right, y(value)), "grid") for value in values]
-    parts += [text(left - 6, y(value) + 4, number(abs(value)), anchor="end") for value in values]
+    parts += [text(left - 6, y(value) + 4, number(value), anchor="end") for value in values]
     bars = [_bar(row, x, y) for row in rows]
     parts += [group([months(x, height - 6)], "axis"), *bars, line((left, y(0)), (width - right, y(0)), "zero")]
     parts += _ends(newest, y, width - right + 4)
@@ -45,6 +45,7 @@ def growth_chart(case: OneUseCase) -> Drawing | None:
         width,
         height,
         group([group(parts[: 2 * len(values)], "axis"), *parts[2 * len(values) :]]),
+        say=_renewal(newest),
         columns=("Week", "Active", "Retained", "New", "Resurrected", "Churned", "Quick ratio", "State"),
         rows=tuple(
             tuple(row[key] for key in ("week", "active", "retained", "new", "resurrected", "churned", "quick_ratio",
@@ -52,6 +53,12 @@ def growth_chart(case: OneUseCase) -> Drawing | None:
             for row in reversed(rows)
         ),
     )  # fmt: skip
+
+
+def _renewal(row: Row) -> str:
+    if row["quick_ratio"] is None:
+        return "No account was lost this week."
+    return f"For each account lost this week, {number(row['quick_ratio'])} came or came back."
 
 
 def _bar(row: Row, x: Weeks, y: Linear) -> Markup:
@@ -89,9 +96,13 @@ def guardrail_chart(rows: Sequence[Row]) -> Drawing:
     """A counter-metric against its threshold; red marks in weeks of breach. `rows`: as `OneUseCase.guardrails`."""
     shown = [row for row in rows if row["value"] is not None][-WEEKS_SHOWN:]
     newest = rows[-1]
-    width, height, left, right, top, bottom = 520.0, 210.0, 46.0, 88.0, 14.0, 26.0
+    width, height, left, right, top, bottom = 340.0, 230.0, 40.0, 68.0, 14.0, 26.0
     name = f"guardrail-{newest['metric']}"
-    limit = f", breach at {number(newest['breach_at'], newest['unit'])}" if newest["breach_at"] is not None else ""
+    limit = (
+        f", breach at {number(newest['breach_at'], newest['unit'], newest['value'])}"
+        if newest["breach_at"] is not None
+        else ""
+    )
     told = f"{with_unit(newest['value'], newest['unit'])} in the week {week_span(newest['week'])}{limit}."
     columns = ("Week", "Value", "Warn at", "Breach at", "Status", "State")
     table = tuple(tuple(row[key] for key in ("week", "value", "warn_at", "breach_at", "status", "state"))
@@ -118,7 +129,9 @@ def guardrail_chart(rows: Sequence[Row]) -> Drawing:
 def _guardrail_labels(row: Row, y: Linear, x: float, room: tuple[float, float]) -> list[Markup]:
     wanted = [(y(row["value"]), number(row["value"], row["unit"]), "this week", "strong")]
     if row["breach_at"] is not None:
-        wanted.append((y(row["breach_at"]), number(row["breach_at"], row["unit"]), "limit", "strong limit-text"))
+        wanted.append(
+            (y(row["breach_at"]), number(row["breach_at"], row["unit"], row["value"]), "limit", "strong limit-text")
+        )
     wanted.sort(key=lambda label: label[0])
     parts, low = [], room[0]
     for place, (at, told, what, class_) in enumerate(wanted):
@@ -157,6 +170,7 @@ def movement_chart(case: OneUseCase, most: int = 4) -> Drawing | None:
         width,
         y,
         group([zero, *shapes]),
+        say=f"{signed(change, case.unit, whole)} on the week before; the parts of each view add up to it.",
         columns=("View", "Part", "Slice", "Value of the slice", "Before", "After", "Contribution"),
         rows=tuple(
             (row["view"], case.titles.get(row["part"], row["part"]), row["slice"], row["slice_value"], row["before"],

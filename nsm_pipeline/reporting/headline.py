@@ -20,17 +20,20 @@ from nsm_pipeline.reporting.wording import (
     signed,
     with_unit,
 )
+from nsm_pipeline.scoring.status import METRIC_WORDS
 
-COURSES = {"green": "on course", "yellow": "slightly behind", "red": "behind", "no_colour": "not judged"}
 COLOUR_WORDS = {"green": "green", "yellow": "yellow", "red": "red", "no_colour": "no colour"}
+AT_A_PRICE = "on course at a price"
 UNPUBLISHED = ("withheld", "held", "missing")
 
 
 @dataclass(frozen=True)
 class Change:
-    """Something that was not so a week ago: its use case, a colour for its mark, and the sentence."""
+    """Something that was not so a week ago: its use case, its kind (status, verdict, note, movement), a colour for its
+    mark, and the sentence."""
 
     use_case: OneUseCase
+    kind: str
     colour: str
     text: str
 
@@ -42,7 +45,7 @@ def headline(monday: Monday) -> str:
     groups: dict[str, list[str]] = {}
     for case in monday.use_cases:
         groups.setdefault(_course(monday, case), []).append(case.title)
-    order = ("on course", "slightly behind", "behind", "not judged", "without a certified number")
+    order = ("on course", AT_A_PRICE, "slightly behind", "behind", "not known", "without a certified number")
     said = [(course, groups[course]) for course in order if course in groups]
     if len(said) == 1 and len(monday.use_cases) > 1:
         quantity = "Both" if len(monday.use_cases) == 2 else f"All {len(monday.use_cases)} use cases"
@@ -92,7 +95,11 @@ def guardrail_sentence(case: OneUseCase, row: Row) -> str:
     """A red guardrail: what it stands at, against which limit, since when."""
     growing = case.newest is not None and case.newest["status"] == "green"
     begin = f"{case.title}’s growth has a price" if growing else f"{case.title} is at risk"
-    limit = f" against a limit of {number(row['breach_at'], row['unit'])}" if row["breach_at"] is not None else ""
+    limit = (
+        f" against a limit of {number(row['breach_at'], row['unit'], row['value'])}"
+        if row["breach_at"] is not None
+        else ""
+    )
     since = f", red since {day(row['since'])}" if row["since"] and row["since"] != row["week"] else ""
     return f"{begin}: {_lower(row['title'])} stands at {with_unit(row['value'], row['unit'])}{limit}{since}."
 
@@ -110,7 +117,13 @@ def _course(monday: Monday, case: OneUseCase) -> str:
     trust = monday.trust(case)
     if case.newest is None or (monday.is_late(case) and (trust is None or trust.kind != "flash")):
         return "without a certified number"
-    return COURSES[case.newest["status"]]
+    at_a_price = case.newest["status"] == "green" and case.newest["guardrail_status"] == "red"
+    return AT_A_PRICE if at_a_price else course_words(case.newest)
+
+
+def course_words(row: Row) -> str:
+    """The North Star's own status in words: on course, slightly behind, behind, not known."""
+    return str(METRIC_WORDS[row["status"]])
 
 
 def _is(titles: Sequence[str]) -> str:
@@ -154,21 +167,21 @@ def changes(monday: Monday) -> tuple[Change, ...]:
 def _changes_of(monday: Monday, case: OneUseCase) -> Iterator[Change]:
     row, before = case.newest, case.before
     if row is not None and before is not None and row["status"] != before["status"]:
-        was, now = COURSES[before["status"]], COURSES[row["status"]]
-        yield Change(case, row["status"], f"from {was} to {now}")
+        was, now = course_words(before), course_words(row)
+        yield Change(case, "status", row["status"], f"went from {was} to {now}")
     for rows in case.guardrails:
         if len(rows) > 1 and rows[-1]["status"] != rows[-2]["status"]:
             was, now = (COLOUR_WORDS[one["status"]] for one in rows[-2:])
-            yield Change(case, rows[-1]["status"], f"{rows[-1]['title']} went from {was} to {now}")
+            yield Change(case, "status", rows[-1]["status"], f"{rows[-1]['title']} went from {was} to {now}")
     if row is not None and row["verdict"].startswith("unusually"):
         low, high = number(row["expected_low"], case.unit), number(row["expected_high"], case.unit)
         told = f"{row['verdict']} at {number(row['value'], case.unit)}, expected {low} to {high}"
-        yield Change(case, "yellow", told)
+        yield Change(case, "verdict", "yellow", told)
     for note in case.annotations:
         if note["week"] == monday.week:
-            yield Change(case, "no_colour", note["text"])
+            yield Change(case, "note", "no_colour", note["text"])
     if row is not None and (why := moved(case)):
-        yield Change(case, "no_colour", why)
+        yield Change(case, "movement", "no_colour", why)
 
 
 def outlook(case: OneUseCase) -> str:
@@ -196,7 +209,7 @@ def expectation(row: Row) -> str:
 def growth_sentence(row: Row) -> str:
     """Growth on last week, against the habit and the mean."""
     if row["growth"] is None:
-        return "The week before is not published, so there is no growth to tell."
+        return "The week before is not published, so there is no growth to tell"
     parts = [f"{relative(row['growth'])} on last week"]
     if row["habit"] is not None:
         parts.append(f"the habit is {relative(row['habit'])}")

@@ -30,6 +30,8 @@ TABLES = (
     "restatements",
     "certificates",
 )
+MEANT = {"inputs": ("slice", "all"), "restatements": ("kind", "restatement")}
+"""The rows of large tables that a page shows: of a column one value."""
 
 
 @dataclass(frozen=True)
@@ -73,8 +75,8 @@ def _by_use_case(tables: Mapping[str, pa.Table]) -> dict[str, dict[str, list[dic
         if name not in tables:
             continue
         table = tables[name]
-        if "slice" in table.column_names and name == "inputs":
-            table = table.filter(pc.equal(table["slice"], "all"))  # slices are many, and no page shows them
+        if name in MEANT:
+            table = table.filter(pc.equal(table[MEANT[name][0]], MEANT[name][1]))
         for row in table.to_pylist():
             found.setdefault(row["use_case"], defaultdict(list))[name].append(row)
     return found

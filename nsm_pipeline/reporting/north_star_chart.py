@@ -24,8 +24,8 @@ LABEL = 15.0
 class Size:
     """A chart's measures; `weeks`: how many of the newest are shown."""
 
-    width: float = 720
-    height: float = 330
+    width: float = 740
+    height: float = 350
     left: float = 46
     right: float = 92
     top: float = 30
@@ -33,7 +33,7 @@ class Size:
     weeks: int = 52
 
 
-WIDE, NARROW = Size(), Size(width=360, height=300, left=40, right=70, weeks=26)
+WIDE, SMALL = Size(), Size(width=360, height=300, left=40, right=70, weeks=26)
 
 
 def north_star_chart(case: OneUseCase, size: Size = WIDE, name: str = "north-star") -> Drawing | None:
@@ -61,6 +61,7 @@ def north_star_chart(case: OneUseCase, size: Size = WIDE, name: str = "north-sta
         size.height,
         group(parts),
         notes=tuple(f"{short_day(week)}: {'; '.join(told)}" for week, told in _told(case, rows[0]["week"])),
+        keys=_keys(frame, case, rows),
         columns=("Week", case.unit.capitalize() or "Value", "Target", "Expected from", "to", "Growth", "State"),
         rows=tuple(
             (row["week"], row["value"], row["target"], row["expected_low"], row["expected_high"], row["growth"],
@@ -68,6 +69,21 @@ def north_star_chart(case: OneUseCase, size: Size = WIDE, name: str = "north-sta
             for row in reversed(rows)
         ),
     )  # fmt: skip
+
+
+def _keys(frame: _Frame, case: OneUseCase, rows: Sequence[Row]) -> tuple[tuple[str, str], ...]:
+    """Of the lines and areas that are there."""
+    newest = case.newest
+    there = (
+        ("value", case.unit, True),
+        ("target", "target", any(row["target"] is not None for row in rows)),
+        ("shortfall", "short of it", bool(_shortfall(frame, rows))),
+        ("expected", "expected, 95 %", any(row["expected_low"] is not None for row in rows)),
+        ("forecast", "forecast", newest is not None and newest["forecast"] is not None),
+        ("flash", "in progress", case.progress is not None),
+        ("gap", "not published", bool(_gaps(frame, case))),
+    )
+    return tuple((class_, words) for class_, words, shown in there if shown)
 
 
 def _description(case: OneUseCase, rows: Sequence[Row]) -> str:

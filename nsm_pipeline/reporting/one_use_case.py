@@ -170,13 +170,12 @@ def use_case_of(name: str, rows: Mapping[str, Sequence[Row]]) -> OneUseCase:
     def by_week(table: str) -> tuple[Row, ...]:
         return tuple(sorted(rows.get(table, ()), key=lambda row: row["week"]))
 
-    totals = tuple(row for row in by_week("inputs") if row["slice"] == "all")
     return OneUseCase(
         name=name,
         dictionary=tuple(rows.get("metric_dictionary", ())),
         scorecard=tuple(row for row in by_week("scorecard") if row["value"] is not None),
         guardrail_rows=by_week("guardrails"),
-        input_rows=totals,
+        input_rows=by_week("inputs"),
         nodes=tuple(rows.get("tree_nodes", ())),
         edges=tuple(rows.get("tree_edges", ())),
         movement_rows=by_week("movements"),

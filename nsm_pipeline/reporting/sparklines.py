@@ -18,16 +18,15 @@ WEEKS_SHOWN = 26
 
 def sparkline(rows: Sequence[Row], label: str, colour: str = "", target: str | None = None,
               width: float = 170, height: float = 46) -> Markup:  # fmt: skip
-    """Values by week, the newest complete one marked by its status, a week in progress as a hollow point. `target`: the
-    column of a second, dashed line. Empty where nothing has a value."""
-    shown = [row for row in rows if row["value"] is not None][-WEEKS_SHOWN:]
-    if not shown:
+    """Values by week, the newest complete one marked by its status. `target`: the column of a second, dashed
+    line. Empty where nothing has a value."""
+    done = [row for row in rows if row["value"] is not None and row["stage"] != "flash"][-WEEKS_SHOWN:]
+    if not done:
         return Markup("")
-    there = [row for row in shown if target and row[target] is not None]
-    found = [row["value"] for row in shown] + [row[target] for row in there if target]
-    x = Weeks(shown[0]["week"], shown[-1]["week"], 4, width - 10)
+    there = [row for row in done if target and row[target] is not None]
+    found = [row["value"] for row in done] + [row[target] for row in there if target]
+    x = Weeks(done[0]["week"], done[-1]["week"], 4, width - 10)
     y = Linear(min(found), max(found), height - 9, 9)
-    done = [row for row in shown if row["stage"] != "flash"]
     parts = [
         path([(x(there[p]["week"]), y(there[p][target])) for p in run], "target")
         for run in runs([row["week"] for row in there])
@@ -37,10 +36,7 @@ def sparkline(rows: Sequence[Row], label: str, colour: str = "", target: str | N
         path([(x(done[p]["week"]), y(done[p]["value"])) for p in run], "value")
         for run in runs([row["week"] for row in done])
     ]
-    for row in shown[len(done) :]:
-        parts.append(el("circle", cx=x(row["week"]), cy=y(row["value"]), r=2.5, class_="flash"))
-    if done:
-        parts.append(_end(done[-1], x, y, colour))
+    parts.append(_end(done[-1], x, y, colour))
     return _small(parts, label, width, height)
 
 

@@ -158,7 +158,8 @@ def months(x: Weeks, y: float, space: float = 46) -> Markup:
 @dataclass(frozen=True)
 class Drawing:
     """A chart: its name in file names and ids, title and description for those who do not see it, size, shapes; `notes`
-    are what numbered marks mean; `columns` and `rows` are its numbers as a table."""
+    are what numbered marks mean; `columns` and `rows` are its
+    numbers as a table, `say` a sentence for everybody, `keys` the classes of its lines and areas with their meaning."""
 
     name: str
     title: str
@@ -169,6 +170,8 @@ class Drawing:
     notes: tuple[str, ...] = ()
     columns: tuple[str, ...] = ()
     rows: tuple[tuple[object, ...], ...] = field(default=(), repr=False)
+    say: str = ""
+    keys: tuple[tuple[str, str], ...] = ()
 
     def inline(self, key: str, class_: str = "") -> Markup:
         """As an element of a page; `key` makes its ids unique there."""

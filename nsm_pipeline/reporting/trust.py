@@ -114,10 +114,9 @@ def seal_of(newest: Sequence[tuple[str, Trust]], restated: str) -> Seal:
 
 
 def last_restatement(rows: Sequence[Row], titles: Mapping[str, str]) -> str:
-    """The last row of `restatements` that changed a final value beyond tolerance, in words."""
-    found = [row for row in rows if row["kind"] == "restatement"]
-    if not found:
+    """The last of the rows of `restatements` that changed a final value beyond tolerance, in words."""
+    if not rows:
         return "No final value was ever restated"
-    row = max(found, key=lambda row: row["number"])
+    row = max(rows, key=lambda row: row["number"])
     title = titles.get(row["use_case"], row["use_case"])
     return f"Last restatement {day(date.fromisoformat(row['at'][:10]))}: {title}, {row['reason'] or row['cause']}"

@@ -1,7 +1,7 @@
-"""Numbers, dates and lists as words: one spelling on every page.
+"""Numbers beside each other, changes, dates and lists as words: one spelling on every page of the dashboard.
 
-What belongs here: spelling. What does not: which numbers are told (`monday`, `headline`), how they are drawn.
-Numbers are rounded to what a reader compares: whole from 1,000 on, else three digits; shares are percentages.
+What belongs here: spelling. What does not: a number on its own (`number_words`), which numbers are told (`monday`,
+`headline`), how they are drawn.
 """
 
 from __future__ import annotations
@@ -9,43 +9,41 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import date, timedelta
 
-MINUS, NARROW, DASH = "−", "\u00a0", "–"
+from nsm_pipeline.reporting import number_words
+from nsm_pipeline.reporting.number_words import MINUS, SPACE
+
+DASH = "–"
 SHARE = "share"
 NO_VALUE = "no value"
 
 
 def number(value: float | None, unit: str = "", like: float | None = None) -> str:
-    """A value without its unit, except that a share carries its per cent: 1,284; 3.78; 12.3 %. Beside a whole number
-    (`like`) it is whole too: nobody aims at 478.8 teams."""
+    """A value without its unit, except that a share carries its per cent: 1,284; 3.78; 12.3 %. Beside another one
+    (`like`) it has as many decimals: nobody aims at 478.8 teams, and a limit of 3.20 stands beside 3.38."""
     if value is None:
         return NO_VALUE
-    if unit != SHARE and like is not None and like == round(like) and abs(value) >= 10:
-        return _digits(float(round(value)))
-    if unit == SHARE:
-        return f"{_digits(100 * value)}{NARROW}%"
-    return _digits(value)
+    if like is None or (not (decimals := _decimals(number_words.number(like, unit))) and abs(value) < 10):
+        return number_words.number(value, unit)
+    times, sign = (100, f"{SPACE}%") if unit == SHARE else (1, "")
+    return f"{times * value:,.{decimals}f}{sign}".replace("-", MINUS)
 
 
 def with_unit(value: float | None, unit: str, like: float | None = None) -> str:
     """A value and its unit: 1,284 accounts; 18.9 h; 12.3 %."""
     told = number(value, unit, like)
-    return told if value is None or unit in ("", SHARE) else f"{told}{NARROW}{unit}"
+    return told if value is None or unit in ("", SHARE) else f"{told}{SPACE}{unit}"
 
 
 def signed(value: float, unit: str = "", like: float | None = None) -> str:
     """A difference with its sign; of shares in percentage points: +31; −13; +0.4 pts. `like`: as for `number`."""
     if unit == SHARE:
-        return f"{_sign(value)}{_digits(abs(100 * value))}{NARROW}pts"
-    if like is not None and like == round(like) and abs(value) >= 0.05:
-        value = float(round(value)) if abs(value) >= 10 else round(value, 1)
-    return f"{_sign(value)}{_digits(abs(value))}"
+        return f"{_sign(value)}{number_words.number(abs(100 * value))}{SPACE}pts"
+    return f"{_sign(value)}{number(abs(value), unit, like)}"
 
 
 def relative(value: float | None) -> str:
     """A relative change: +3.1 %."""
-    if value is None:
-        return NO_VALUE
-    return f"{_sign(value)}{_tenths(abs(100 * value))}{NARROW}%"
+    return NO_VALUE if value is None else number_words.percent(value, signed=True)
 
 
 def share(value: float | None) -> str:
@@ -53,7 +51,7 @@ def share(value: float | None) -> str:
     if value is None:
         return NO_VALUE
     told = f"{100 * value:,.0f}"
-    return f"{100 * value:,.1f}{NARROW}%" if told == "100" and value != 1 else f"{told}{NARROW}%"
+    return f"{100 * value:,.1f}{SPACE}%" if told == "100" and value != 1 else f"{told}{SPACE}%"
 
 
 def day(when: date) -> str:
@@ -97,18 +95,5 @@ def _sign(value: float) -> str:
     return "+" if value > 0 else MINUS if value < 0 else "±"
 
 
-def _digits(value: float) -> str:
-    size = abs(value)
-    if size >= 1000 or value == round(value):
-        text = f"{size:,.0f}"
-    elif size >= 100:
-        text = f"{size:,.1f}"
-    elif size >= 1:
-        text = f"{size:,.3g}" if size < 99.95 else f"{size:,.1f}"
-    else:
-        text = f"{size:.3g}" if size >= 0.001 else f"{size:.1g}"
-    return f"{MINUS if value < 0 and float(text.replace(',', '')) else ''}{text}"
-
-
-def _tenths(value: float) -> str:
-    return f"{value:,.0f}" if value >= 100 else f"{value:.1f}"
+def _decimals(told: str) -> int:
+    return len(told.partition(".")[2].removesuffix("%").rstrip())
