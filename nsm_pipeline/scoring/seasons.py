@@ -217,9 +217,9 @@ def _before(series: Floats) -> npt.NDArray[np.int64]:
 
 
 def _usual(series: Floats) -> Floats:
-    """Mean absolute value of the weeks before each; 1 where all of them are 0."""
+    """Mean absolute value of the weeks before each; 1 where all of them are 0, or so small that their squares are."""
     sizes = np.concatenate([[0.0], np.nancumsum(np.abs(series))[:-1]])
-    return np.where(sizes > 0, sizes / np.maximum(_before(series), 1), 1)
+    return np.where(sizes > 1e-100, sizes / np.maximum(_before(series), 1), 1)
 
 
 def _lowest(series: Floats) -> Floats:

@@ -13,6 +13,8 @@ What belongs here: running and comparing. What does not: the numbers. They lie b
         median_items: {2026-03-02: null}                              # no value
     growth:                            # use case → week → column of the growth table → value
       shop: {2026-03-09: {growth: 2 / 3 - 1, new: 1}}
+    scorecard:                         # likewise of the scorecard; texts as they are
+      shop: {2026-03-09: {goal_total: 3 * 1.07, verdict: not enough weeks}}
 """
 
 from __future__ import annotations
@@ -52,6 +54,7 @@ class Ran:
             for row in extract(self.home, role)
         }
         self.growth = {(row["use_case"], row["week"]): row for row in extract(self.home, "growth")}
+        self.scorecard = {(row["use_case"], row["week"]): row for row in extract(self.home, "scorecard")}
         self.states = {(row["use_case"], row["week"]): row for row in extract(self.home, "certificates")}
 
 
@@ -104,17 +107,29 @@ def test_every_expected_value(ran: Ran) -> None:
     assert not wrong, "\n".join(wrong)
 
 
-def test_every_expected_growth(ran: Ran) -> None:
+@pytest.mark.parametrize("table", ["growth", "scorecard"])
+def test_every_expected_number_of_the_series(ran: Ran, table: str) -> None:
+    rows = {"growth": ran.growth, "scorecard": ran.scorecard}[table]
     wrong = []
-    for use_case, weeks in ran.expected.get("growth", {}).items():
+    for use_case, weeks in ran.expected.get(table, {}).items():
         for week, columns in weeks.items():
-            row = ran.growth[use_case, week]
+            row = rows[use_case, week]
             wrong += [
                 f"{column} of {use_case}, {week}: found {row[column]}, expected {wanted}"
                 for column, wanted in columns.items()
-                if not same(row[column], wanted)
+                if not (row[column] == wanted if isinstance(row[column], str) else same(row[column], wanted))
             ]
     assert not wrong, "\n".join(wrong)
+
+
+def test_every_published_week_has_a_scorecard(ran: Ran) -> None:
+    """Of one certificate with its growth, and with goals that follow from the week before as it is published."""
+    assert list(ran.scorecard) == list(ran.growth)
+    for key, row in ran.scorecard.items():
+        growth = ran.growth[key]
+        assert {row[column] == growth[column] for column in ("value", "certificate_id", "state", "churned")} == {True}
+        assert same(row["goal_total"], growth["goal"])
+        assert same(row["progress_total"], growth["attainment"])
 
 
 def test_every_metric_with_a_role_has_an_expected_value(ran: Ran) -> None:

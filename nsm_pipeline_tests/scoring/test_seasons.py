@@ -57,6 +57,8 @@ def test_nor_does_the_season_when_it_begins() -> None:
 @example(values=[7] * 60)
 @example(values=[0] * 20 + [1e6] + [0] * 20)
 @example(values=[1e-100, 1e100] * 15)
+@example(values=[-1e-200, 0] * 15)
+@pytest.mark.filterwarnings("error")
 @settings(max_examples=40)
 def test_every_expectation_is_a_number_within_its_interval(values: list[float | None]) -> None:
     series = by_week(values)
