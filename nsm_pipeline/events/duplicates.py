@@ -57,7 +57,8 @@ class Part:
 
 def version() -> str:
     """Version of the landed tables: ours, and DuckDB's hash function, by which duplicates are found."""
-    probe = duckdb.sql("SELECT hash('north star'), hash('north', 'star')").fetchone()
+    with duckdb.connect() as own:  # not the module's connection, which all threads of a process share
+        probe = own.execute("SELECT hash('north star'), hash('north', 'star')").fetchone()
     return digest(LANDED_VERSION, probe)
 
 

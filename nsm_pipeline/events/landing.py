@@ -231,5 +231,6 @@ def _resolve_first_week(lake: Lake, ledger: Ledger, calendar: Calendar) -> None:
     if ledger.first_week is not None or week is None:
         return
     files = [str(lake.file("landed_events", *part)) for part in ledger.parts((week,))]
-    (first,) = duckdb.sql("SELECT min(occurred_at) FROM read_parquet($files)", params={"files": files}).fetchall()[0]
+    with duckdb.connect() as own:
+        (first,) = own.execute("SELECT min(occurred_at) FROM read_parquet($files)", {"files": files}).fetchall()[0]
     ledger.first_week = calendar.week_of(first.replace(tzinfo=UTC))
