@@ -20,6 +20,7 @@ from nsm_pipeline.steps.as_published import current_files, publication_of
 from nsm_pipeline.steps.opening import open_playbook
 
 console = Console(stderr=True, soft_wrap=True)
+OURS = (".parquet", ".csv")
 
 
 def write_to(home: Home, out: Path, as_published: str | None, *, force: bool) -> None:
@@ -51,7 +52,7 @@ def _check(home: Home, out: Path, force: bool) -> None:
         return
     if not out.is_dir():
         raise UserError(f"--out: found '{out}', which is a file; a folder is needed.")
-    others = [file.name for file in sorted(out.iterdir()) if file.suffix != ".parquet" and file.name != DESCRIPTOR]
+    others = [file.name for file in sorted(out.iterdir()) if file.suffix not in OURS and file.name != DESCRIPTOR]
     if others or not (out / DESCRIPTOR).is_file():
         raise UserError(
             f"--out: found '{out}', which holds {others[0] if others else 'files'} and so is not just an extract; "

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from nsm_pipeline.home import Home
-from nsm_pipeline.publishing.record import Publication, Record, number_of
+from nsm_pipeline.publishing.record import TWIN, Publication, Record, number_of
 from nsm_pipeline.publishing.recording import Shown, prepare, settle, to_disk
 from nsm_pipeline.publishing.rendering import Rendered, conform, render, sha256
 from nsm_pipeline.publishing.restatements import Explain, continued, unexplained
@@ -94,7 +94,7 @@ def last_shown(home: Home) -> Shown | None:
 def _still_there(folder: Path, publication: Publication) -> dict[str, pa.Table] | None:
     """The tables of a version from its own files, where every one of them is what was published."""
     found = {}
-    for name, kept in publication.tables.items():
+    for name, kept in ((name, kept) for name, kept in publication.tables.items() if kept.how != TWIN):
         try:
             content = (folder / f"{name}.parquet").read_bytes()
         except FileNotFoundError:

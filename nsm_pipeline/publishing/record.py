@@ -31,16 +31,17 @@ from nsm_pipeline.lake import digest
 from nsm_pipeline.publishing.columns import TYPES
 from nsm_pipeline.publishing.deltas import Delta, applied, rows_digest
 from nsm_pipeline.publishing.packing import unpacked
-from nsm_pipeline.publishing.rendering import DESCRIPTOR, descriptor_text, parquet_bytes, sha256
+from nsm_pipeline.publishing.rendering import DESCRIPTOR, PARQUET, descriptor_text, form_of, sha256, table_of
 
 CONFIRMED, PENDING = ".parquet", ".pending"
+TWIN = "twin"
 FACTS = b"nsm.publication"
 
 
 @dataclass(frozen=True)
 class Kept:
-    """One table of a publication: how its rows are kept (`whole`, as `changes`, or `same` as before), and what its
-    file was: hash, bytes, rows, and a digest of the rows themselves."""
+    """One file of a publication: how its rows are kept (`whole`, as `changes`, or `same` as before; `twin`: by another
+    file of the same table), and what it was: hash, bytes, rows, and a digest of the rows themselves."""
 
     how: str
     sha256: str
@@ -108,6 +109,7 @@ def shapes_of(descriptor: Mapping[str, Any]) -> dict[str, Shape]:
             tuple(resource["schema"]["primaryKey"]),
         )
         for resource in descriptor["resources"]
+        if form_of(resource).format == PARQUET.format
     }
 
 
@@ -199,8 +201,12 @@ class Record:
     def give_back(self, version: str) -> GivenBack:
         """A version's files as they were published, to the byte unless it says otherwise."""
         publication = self.publication(version)
-        files = {f"{name}.parquet": parquet_bytes(table) for name, table in self.tables(version).items()}
-        differ = [name for name, kept in publication.tables.items() if sha256(files[f"{name}.parquet"]) != kept.sha256]
+        tables = self.tables(version)
+        files, differ = {}, []
+        for resource in self._template(publication)["resources"]:
+            content = files[resource["path"]] = form_of(resource).content(tables[table_of(resource)])
+            if sha256(content) != publication.tables[resource["name"]].sha256:
+                differ.append(resource["name"])
         return GivenBack({**files, DESCRIPTOR: self.descriptor(publication).encode()}, tuple(differ))
 
     def descriptor(self, publication: Publication) -> str:

@@ -20,8 +20,18 @@ from nsm_pipeline.checksums import discard, move
 from nsm_pipeline.lake import digest, replacing, write_text
 from nsm_pipeline.publishing.deltas import applied, delta, rows_digest
 from nsm_pipeline.publishing.packing import Part, packed
-from nsm_pipeline.publishing.record import CONFIRMED, FACTS, PENDING, Kept, Publication, Record, facts_text, shapes_of
-from nsm_pipeline.publishing.rendering import MEASURED, Rendered, descriptor_text, sha256
+from nsm_pipeline.publishing.record import (
+    CONFIRMED,
+    FACTS,
+    PENDING,
+    TWIN,
+    Kept,
+    Publication,
+    Record,
+    facts_text,
+    shapes_of,
+)
+from nsm_pipeline.publishing.rendering import MEASURED, Rendered, descriptor_text, sha256, table_of
 
 WHOLE_EVERY = 32
 # Small files: no dictionaries and no statistics, since nobody looks for one row, and no second copy of the schema.
@@ -124,9 +134,11 @@ def _kept(
     before = record.shapes(last) if last else {}
     kept, parts = {}, []
     for resource in document["resources"]:
-        name, table = resource["name"], tables[resource["name"]]
+        name, table = resource["name"], tables[table_of(resource)]
         rows = rows_digest(table)
-        if shown is None or last is None or before.get(name) != shapes[name]:
+        if name not in shapes:
+            how, mine = TWIN, []
+        elif shown is None or last is None or before.get(name) != shapes[name]:
             how, mine = "whole", [Part(name, table)]
         elif last.tables[name].digest == rows:
             how, mine = "same", []

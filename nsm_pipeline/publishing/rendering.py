@@ -1,4 +1,4 @@
-"""Tables → the bytes of an extract's files: one Parquet file each, and the descriptor that names them all.
+"""Tables → the bytes of an extract's files: one Parquet file each, some as CSV too, and the descriptor that names all.
 
 What belongs here: bytes, from rows alone: equal rows give equal bytes. What does not: where they lie and which of
 them readers see (`extracts`).
@@ -8,19 +8,23 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from nsm_pipeline.lake import ROW_GROUP, WRITER
 from nsm_pipeline.publishing.columns import ExtractTable
+from nsm_pipeline.publishing.csv_text import csv_bytes
 from nsm_pipeline.publishing.references import references_of
+from nsm_pipeline.publishing.score_tables import SCORECARD
 from nsm_pipeline.publishing.tables import EXTRACT, RESTATEMENTS
 
 CONTRACT = "nsm-extract/2"
 DESCRIPTOR = "datapackage.json"
+IN_CSV = (SCORECARD,)
 MEASURED = ("bytes", "hash", "sha256", "rows")
 """Keys of a descriptor's resource that depend on the rows; the others follow from the schemas and the company."""
 
@@ -47,10 +51,12 @@ def conform(tables: Mapping[str, pa.Table]) -> dict[str, pa.Table]:
 
 def render(tables: Mapping[str, pa.Table], company: str, small_groups: int = 0) -> Rendered:
     """The files of an extract, from tables that conform. `small_groups`: the limit by which they are suppressed."""
-    files = {f"{declared.name}.parquet": parquet_bytes(tables[declared.name]) for declared in EXTRACT}
-    resources = [
-        _resource(declared, files[f"{declared.name}.parquet"], tables[declared.name].num_rows) for declared in EXTRACT
-    ]
+    files, resources = {}, []
+    for declared in EXTRACT:
+        for form in (PARQUET, CSV) if declared in IN_CSV else (PARQUET,):
+            content = form.content(tables[declared.name])
+            files[form.path(declared.name)] = content
+            resources.append(_resource(declared, form, content, tables[declared.name].num_rows))
     text = descriptor_text(
         {
             "$schema": "https://datapackage.org/profiles/2.0/datapackage.json",
@@ -84,7 +90,36 @@ def _conformed(declared: ExtractTable, table: pa.Table) -> pa.Table:
     return table.sort_by([(name, "ascending") for name in declared.key]).combine_chunks()
 
 
-def _resource(declared: ExtractTable, content: bytes, rows: int) -> dict[str, object]:
+@dataclass(frozen=True)
+class Form:
+    """How a table is written to a file; its resource is called as the table and `suffix`."""
+
+    content: Callable[[pa.Table], bytes]
+    format: str
+    mediatype: str
+    suffix: str = ""
+    more: Mapping[str, str] = field(default_factory=dict)
+
+    def path(self, table: str) -> str:
+        return f"{table}.{self.format}"
+
+
+PARQUET = Form(parquet_bytes, "parquet", "application/vnd.apache.parquet")
+CSV = Form(csv_bytes, "csv", "text/csv", "_csv", {"encoding": "utf-8"})
+
+
+def form_of(resource: Mapping[str, Any]) -> Form:
+    """How the file of a descriptor's resource is written."""
+    return CSV if resource["format"] == CSV.format else PARQUET
+
+
+def table_of(resource: Mapping[str, Any]) -> str:
+    """The table that a descriptor's resource is of."""
+    name: str = resource["name"]
+    return name.removesuffix(form_of(resource).suffix)
+
+
+def _resource(declared: ExtractTable, form: Form, content: bytes, rows: int) -> dict[str, object]:
     fields = [
         {
             "name": column.name,
@@ -95,11 +130,12 @@ def _resource(declared: ExtractTable, content: bytes, rows: int) -> dict[str, ob
         for column in declared.columns
     ]
     return {
-        "name": declared.name,
-        "path": f"{declared.name}.parquet",
+        "name": f"{declared.name}{form.suffix}",
+        "path": form.path(declared.name),
         "description": declared.description,
-        "format": "parquet",
-        "mediatype": "application/vnd.apache.parquet",
+        "format": form.format,
+        "mediatype": form.mediatype,
+        **form.more,
         "bytes": len(content),
         "hash": f"sha256:{sha256(content)}",
         "sha256": sha256(content),

@@ -22,7 +22,7 @@ from nsm_pipeline.metrics.growth import LIFECYCLE, growth_series
 from nsm_pipeline.metrics.numbers import METRIC_ROWS
 from nsm_pipeline.playbook.models import ROLES
 from nsm_pipeline.publishing.proving import small_groups_of
-from nsm_pipeline.publishing.rendering import conform
+from nsm_pipeline.publishing.rendering import CSV, IN_CSV, conform
 from nsm_pipeline.publishing.suppression import NUMBERS, suppress
 from nsm_pipeline.publishing.tables import EXTRACT, RESTATEMENTS
 from nsm_pipeline.steps.certificates import certificate_file, week_states
@@ -246,6 +246,9 @@ def prove_rendering(opened: Open, folder: Path, proof: Proof) -> None:
         found = pq.read_table(folder / f"{declared.name}.parquet")
         for key, mine, anew in _differences(found, wanted, declared.key):
             findings.append(Finding(f"{file}: {key}", mine, f"{anew}, made anew from the lake", ANEW))
+        if declared in IN_CSV and (folder / CSV.path(declared.name)).read_bytes() != CSV.content(found):
+            what, wanted_text = f"extracts/current/{CSV.path(declared.name)}", f"what {declared.name}.parquet says"
+            findings.append(Finding(what, "other text", wanted_text, ANEW))
     if findings and _moment(opened) != before:
         proof.notes.append("A run has changed the home meanwhile: the extract was not made anew from the lake.")
         return

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import pytest
 from homes import Said, here
 from landing_zone import Zone
 
-from nsm_pipeline.publishing import record, rendering
+from nsm_pipeline.publishing import rendering
 from nsm_pipeline.publishing.extracts import write_extract
 from nsm_pipeline.publishing.record import Record
 from nsm_pipeline.publishing.restatements import Why
@@ -168,7 +169,7 @@ def test_bytes_that_a_library_writes_otherwise(
     def otherwise(table: pa.Table) -> bytes:
         return rendering.parquet_bytes(table.replace_schema_metadata({"written": "otherwise"}))
 
-    monkeypatch.setattr(record, "parquet_bytes", otherwise)
+    monkeypatch.setattr(rendering, "PARQUET", replace(rendering.PARQUET, content=otherwise))
     out = tmp_path / "out"
     said = here("extract", "--home", published[0], "--as-published", "2026-05-04", "--out", out)
     assert said.code == 0

@@ -40,6 +40,12 @@ def tables(values: Values, title: str = "") -> dict[str, pa.Table]:
     found = {table.name: table.schema.empty_table() for table in EXTRACT}
     rows = [row(metric, week, value, title) for (metric, week), value in values.items()]
     found["north_star"] = pa.Table.from_pylist(rows, found["north_star"].schema)
+    scored = {row["week"]: row for row in rows}  # also written as CSV
+    cards = [
+        {"use_case": "shop", "week": week, "metric": one["metric"], "value": one["value"], "joint_words": title}
+        for week, one in scored.items()
+    ]
+    found["scorecard"] = pa.Table.from_pylist(cards, found["scorecard"].schema)
     return found
 
 
@@ -143,7 +149,7 @@ def test_a_home_from_before_there_was_a_log(tmp_path: Path) -> None:
     new = publish(home, {("orders", "2026-04-06"): 2.0})
     assert (int(old[:6]), int(new[:6])) == (1, 2)
     assert record.versions() == [new]
-    assert {kept.how for kept in record.publication(new).tables.values()} == {"whole"}
+    assert {kept.how for kept in record.publication(new).tables.values()} == {"whole", "twin"}
 
 
 def test_the_same_content_comes_on_record_where_there_is_no_log(tmp_path: Path) -> None:

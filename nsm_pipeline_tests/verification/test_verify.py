@@ -46,6 +46,7 @@ KINDS = {
     "log of publications": "records/publications/*.parquet",
     "descriptors on record": "records/publications/descriptors/*.json",
     "extract tables": "extracts/versions/*/*.parquet",
+    "extract as CSV": "extracts/versions/*/*.csv",
     "descriptor": "extracts/versions/*/datapackage.json",
     "checksums": "lake/*/*/.checksums",
     "checksums of records": "records/*/.checksums",
@@ -93,7 +94,10 @@ def test_the_report_for_a_person(home: Path) -> None:
 
 
 # What decides how the rest is read, or lies beyond the lake: damaged one at a time.
-ALONE = ("ledger", "publication", "extract tables", "descriptor", "published certificates", "log of publications")
+ALONE = (
+    "ledger", "publication", "extract tables", "extract as CSV", "descriptor", "published certificates",
+    "log of publications",
+)  # fmt: skip
 CACHES = ("gathered rows", "fingerprints", "ids")
 JOURNALS = ("checksums", "checksums of records")
 TOGETHER = [kind for kind in KINDS if kind not in (*ALONE, *JOURNALS)]
