@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from nsm_pipeline.lake import ROW_GROUP, WRITER
-from nsm_pipeline.publishing.columns import ExtractTable
+from nsm_pipeline.publishing.columns import Column, ExtractTable
 from nsm_pipeline.publishing.csv_text import csv_bytes
 from nsm_pipeline.publishing.references import references_of
 from nsm_pipeline.publishing.score_tables import SCORECARD
@@ -92,11 +92,13 @@ def _conformed(declared: ExtractTable, table: pa.Table) -> pa.Table:
 
 @dataclass(frozen=True)
 class Form:
-    """How a table is written to a file; its resource is called as the table and `suffix`."""
+    """How a table is written to a file; its resource is called as the table and `suffix`. `has_empty_text`: whether it
+    knows an empty text from a missing one."""
 
     content: Callable[[pa.Table], bytes]
     format: str
     mediatype: str
+    has_empty_text: bool
     suffix: str = ""
     more: Mapping[str, str] = field(default_factory=dict)
 
@@ -104,8 +106,8 @@ class Form:
         return f"{table}.{self.format}"
 
 
-PARQUET = Form(parquet_bytes, "parquet", "application/vnd.apache.parquet")
-CSV = Form(csv_bytes, "csv", "text/csv", "_csv", {"encoding": "utf-8"})
+PARQUET = Form(parquet_bytes, "parquet", "application/vnd.apache.parquet", True)
+CSV = Form(csv_bytes, "csv", "text/csv", False, "_csv", {"encoding": "utf-8"})
 
 
 def form_of(resource: Mapping[str, Any]) -> Form:
@@ -120,15 +122,12 @@ def table_of(resource: Mapping[str, Any]) -> str:
 
 
 def _resource(declared: ExtractTable, form: Form, content: bytes, rows: int) -> dict[str, object]:
-    fields = [
-        {
-            "name": column.name,
-            "type": column.type,
-            "description": column.description,
-            **({"constraints": {"required": True}} if column.required else {}),
-        }
-        for column in declared.columns
-    ]
+    schema = {
+        "fields": [_field(declared, column, form) for column in declared.columns],
+        "primaryKey": list(declared.key),
+        **_foreign_keys(declared),
+        "missingValues": [] if form.has_empty_text else [""],
+    }
     return {
         "name": f"{declared.name}{form.suffix}",
         "path": form.path(declared.name),
@@ -140,8 +139,14 @@ def _resource(declared: ExtractTable, form: Form, content: bytes, rows: int) -> 
         "hash": f"sha256:{sha256(content)}",
         "sha256": sha256(content),
         "rows": rows,
-        "schema": {"fields": fields, "primaryKey": list(declared.key), **_foreign_keys(declared)},
+        "schema": schema,
     }
+
+
+def _field(declared: ExtractTable, column: Column, form: Form) -> dict[str, object]:
+    may_be_empty = column.type == "string" and column.name not in declared.key and not form.has_empty_text
+    constraints = {"constraints": {"required": True}} if column.required and not may_be_empty else {}
+    return {"name": column.name, "type": column.type, "description": column.description, **constraints}
 
 
 def _foreign_keys(declared: ExtractTable) -> dict[str, object]:
