@@ -19,10 +19,12 @@ from nsm_pipeline.events.duplicates import LOSERS, losers_file
 from nsm_pipeline.events.evidence import EVIDENCE, UNMAPPED
 from nsm_pipeline.events.landed import QUARANTINE
 from nsm_pipeline.events.ledger import LedgerRow
+from nsm_pipeline.metrics.adoption import ADOPTION_ROWS
 from nsm_pipeline.metrics.growth import GROWTH
 from nsm_pipeline.metrics.numbers import METRIC_ROWS
+from nsm_pipeline.metrics.plans import ADOPTION
 from nsm_pipeline.playbook.models import ROLES
-from nsm_pipeline.publishing.tables import CERTIFICATES, EXTRACT
+from nsm_pipeline.publishing.tables import CERTIFICATES, EXTRACT, ON_REQUEST
 from nsm_pipeline.steps.certificates import week_states
 from nsm_pipeline.steps.opening import Open
 from nsm_pipeline.steps.publication import certificate_rows
@@ -45,6 +47,7 @@ USAGE = pa.schema(
         ("is_internal", pa.bool_()),
     ]
 )
+BY_ACCOUNT = pa.schema([("week", pa.date32()), ("use_case", pa.string()), *ADOPTION_ROWS])
 # A use case's file of a week does not repeat what its path says.
 OF_PATH = """parse_filename(filename, true)::DATE AS week, parse_path(filename)[-2] AS use_case,
     * EXCLUDE (filename, file_row_number)"""
@@ -222,7 +225,7 @@ def _certificates(opened: Open, connection: duckdb.DuckDBPyConnection, name: str
 
 
 def _extract(opened: Open, connection: duckdb.DuckDBPyConnection, name: str) -> None:
-    table = next(declared for declared in EXTRACT if name == f"extract_{declared.name}")
+    table = next(declared for declared in (*EXTRACT, *ON_REQUEST) if name == f"extract_{declared.name}")
     file = (opened.home.extracts / "current").resolve() / f"{table.name}.parquet"
     _files_view(connection, name, [str(file)] if file.is_file() else [], table.schema)
 
@@ -237,8 +240,9 @@ VIEWS: dict[str, View] = {
     "week_evidence": _per_week("week_evidence", EVIDENCE),
     "account_weeks": _per_use_case("account_weeks", USAGE),
     **{role: _per_use_case(role, METRIC_ROWS) for role in ROLES},
+    ADOPTION: _per_use_case(ADOPTION, BY_ACCOUNT, OF_PATH),
     "growth": _growth,
     "certificates": _certificates,
-    **{f"extract_{table.name}": _extract for table in EXTRACT},
+    **{f"extract_{table.name}": _extract for table in (*EXTRACT, *ON_REQUEST)},
 }
 """Every view by name. Metric views hold what was computed; the extract's hold what is published."""

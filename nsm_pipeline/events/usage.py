@@ -109,6 +109,24 @@ class UsageStep(WeekInputs):
             {"files": files, "weeks": list(weeks), "events": list(events)},
         )
 
+    def view_around(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        view: str,
+        use_case: UseCase,
+        weeks: Sequence[date],
+        properties: Sequence[str],
+    ) -> None:
+        """Create a view of stored usage events of some weeks, which are read when it is asked, with those of their
+        properties that are wanted; of none of them it is known whether the account is internal."""
+        listed = ", ".join(_quoted(str(self.lake.file("usage_events", use_case.use_case, one))) for one in weeks)
+        days = ", ".join(f"DATE '{one}'" for one in weeks)
+        connection.execute(
+            f"""CREATE OR REPLACE TEMP VIEW {view} AS SELECT ([{days}])[file_index::BIGINT + 1] AS week, occurred_at,
+                event, account_id, false AS is_internal{_columns(properties)}
+            FROM read_parquet([{listed}])"""
+        )
+
     def first_events(
         self,
         connection: duckdb.DuckDBPyConnection,
@@ -122,7 +140,7 @@ class UsageStep(WeekInputs):
         if seen_from is not None:
             connection.register("snapshot", self.snapshot(connection, seen_from))
         files = [str(self.lake.file("usage_events", use_case.use_case, one)) for one in weeks]
-        listed = ", ".join("'" + file.replace("'", "''") + "'" for file in files)
+        listed = ", ".join(map(_quoted, files))
         connection.execute(
             f"CREATE OR REPLACE TEMP VIEW history AS SELECT NULL::DATE AS week, * FROM read_parquet([{listed}])"
         )
@@ -235,6 +253,10 @@ class UsageStep(WeekInputs):
             return usage, quality_sql(use_case), "", ""
         matched = str(ibis.to_sql(mapping.copies(landed), dialect="duckdb"))
         return usage, quality_sql(use_case), matched, copies_sql(mapping)
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
 
 
 def _columns(wanted: Sequence[str]) -> str:

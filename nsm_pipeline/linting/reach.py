@@ -116,9 +116,9 @@ def common_properties(use_case: UseCase, names: Iterable[str]) -> dict[str, tupl
 
 
 def used_metrics(use_case: UseCase) -> set[str]:
-    """Metrics that something rests on: a role, an outcome, a gate, the formula, or a metric that is used."""
-    used = {use_case.north_star.metric, *use_case.outcomes}
-    used |= {item.metric for item in use_case.inputs} | {counter.metric for counter in use_case.counter_metrics}
+    """Metrics that something rests on: a role, adoption, a gate, the formula, or a metric that is used."""
+    used = {metric for metrics in use_case.roles.values() for metric in metrics}
+    used |= {item.metric for item in use_case.adoption}
     used |= {gate.metric for gate in use_case.gates if gate.metric is not None}
     if use_case.formula is not None:
         name, tree = parse_identity(use_case.formula)

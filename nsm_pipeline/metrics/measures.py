@@ -11,6 +11,7 @@ from typing import Literal
 
 from sqlglot import exp
 
+from nsm_pipeline.playbook.adoption import Bound
 from nsm_pipeline.playbook.formulas import canonical_formula
 from nsm_pipeline.playbook.models import Role
 from nsm_pipeline.playbook.words import Having
@@ -170,6 +171,35 @@ class Plan:
             return [self.metric, self.role, canonical_formula(self.formula), below, sorted(self.slices)]
         parts = [str(self.value), str(self.numerator), str(self.denominator), str(self.entities)]
         return [self.metric, self.role, *parts, str(self.divides), sorted(self.slices)]
+
+
+@dataclass(frozen=True)
+class Side:
+    """What an account has of one measure; `over`: of an average, the values that it is the mean of."""
+
+    measure: Measure
+    over: Measure | None = None
+
+    @property
+    def measures(self) -> tuple[Measure, ...]:
+        return (self.measure,) if self.over is None else (self.measure, self.over)
+
+
+@dataclass(frozen=True)
+class OwnMeasure:
+    """One measure of adoption: each account's own value over so many days, above ÷ below, and where it is red, and
+    where it is yellow if not red; elsewhere it is green."""
+
+    metric: str
+    days: int
+    above: Side
+    below: Side | None
+    red: Bound
+    yellow: Bound
+
+    @property
+    def sides(self) -> tuple[Side, ...]:
+        return (self.above,) if self.below is None else (self.above, self.below)
 
 
 def column_of(entity: str) -> str:

@@ -16,17 +16,23 @@ from nsm_pipeline.metrics.measures import (
     Journey,
     Key,
     Measure,
+    OwnMeasure,
     Part,
     Plan,
     Scope,
+    Side,
     Threshold,
     column_of,
 )
 from nsm_pipeline.metrics.reach import Reach, reach_of
+from nsm_pipeline.playbook.adoption import Adoption
 from nsm_pipeline.playbook.filters import canonical, joined, parse, used_columns
 from nsm_pipeline.playbook.formulas import operands, parse_formula
 from nsm_pipeline.playbook.metric_models import TIME_UNITS, Metric, Step
 from nsm_pipeline.playbook.models import Role, UseCase
+
+ADOPTION = "account_adoption"
+"""The weekly table of colours per account."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +56,13 @@ class UseCasePlan:
     @property
     def tables(self) -> tuple[str, ...]:
         """The weekly tables that it has, by name."""
-        return ("account_weeks", *self.roles)
+        adoption = (ADOPTION,) if self.use_case.adoption else ()
+        return ("account_weeks", *self.roles, *adoption)
+
+    @cached_property
+    def adoption(self) -> tuple[OwnMeasure, ...]:
+        """Measures of adoption, as declared."""
+        return tuple(self._own_measure(item) for item in self.use_case.adoption)
 
     @cached_property
     def slices(self) -> tuple[str, ...]:
@@ -108,11 +120,13 @@ class UseCasePlan:
         used = [used_columns(parse(scope.where, self.columns())) for scope in keys if scope.where]
         return frozenset().union(*used)
 
-    def reach(self, role: str) -> Reach:
-        """How far the metrics of a role read."""
+    def reach(self, table: str) -> Reach:
+        """How far a weekly table reads beyond its week."""
+        if table == ADOPTION:
+            return Reach(max(one.days for one in self.adoption), stored=True)
         reach = Reach()
         for plan in self.plans:
-            if plan.role == role:
+            if plan.role == table:
                 reach |= self.reach_of(plan)
         return reach
 
@@ -126,6 +140,9 @@ class UseCasePlan:
         """What decides a weekly table, as plain data for its fingerprint."""
         if table == "account_weeks":
             return self.account_definition()
+        if table == ADOPTION:
+            measures = sorted(str(one) for one in self.adoption)
+            return [measures, sorted(self.use_case.events), sorted(self.attributes.items())]
         plans = sorted((plan.definition() for plan in self.plans if plan.role == table), key=str)
         return [plans, str(self.active), sorted(self.attributes.items())]
 
@@ -179,6 +196,20 @@ class UseCasePlan:
             case "minimum":
                 return Measure("minimum", scope, str(metric.minimum))
         return Measure("maximum", scope, str(metric.maximum))
+
+    def _own_measure(self, item: Adoption) -> OwnMeasure:
+        metrics = self.use_case.metrics
+        metric = metrics[item.metric]
+        named = (metric,) if metric.ratio is None else (metric.ratio.numerator, metric.ratio.denominator)
+        above, *below = (self._side(metrics[side] if isinstance(side, str) else side, item) for side in named)
+        return OwnMeasure(item.metric, item.window.days, above, below[0] if below else None, item.red, item.yellow)
+
+    def _side(self, metric: Metric, item: Adoption) -> Side:
+        """Of an account itself: whether it is active or internal is no question here."""
+        own = {"window": item.window, "include_internal": True, "over": "all"}
+        measure = self._measure(metric.model_copy(update=own))
+        over = Measure("present", measure.scope, measure.column) if metric.kind == "average" else None
+        return Side(measure, over)
 
     def _journey(self, metric: Metric) -> Journey:
         entity = column_of(metric.counted_entity)

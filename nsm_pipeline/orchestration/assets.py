@@ -15,7 +15,8 @@ from pydantic import Field
 from nsm_pipeline.events.accounts import STANDARD
 from nsm_pipeline.events.evidence import EVIDENCE
 from nsm_pipeline.events.landing import ingest
-from nsm_pipeline.metrics.plans import UseCasePlan
+from nsm_pipeline.metrics.adoption import ADOPTION_ROWS
+from nsm_pipeline.metrics.plans import ADOPTION, UseCasePlan
 from nsm_pipeline.orchestration.ahead import load_ahead
 from nsm_pipeline.orchestration.metadata import (
     GROWTH_SCHEMA,
@@ -30,7 +31,7 @@ from nsm_pipeline.orchestration.metadata import (
 from nsm_pipeline.orchestration.partitions import weeks_of_run
 from nsm_pipeline.orchestration.resources import HomeResource
 from nsm_pipeline.playbook.kinds import definition_text
-from nsm_pipeline.playbook.models import UseCase
+from nsm_pipeline.playbook.models import ROLES, UseCase
 from nsm_pipeline.publishing.dictionary import title_of
 from nsm_pipeline.steps.anew import strike_off
 from nsm_pipeline.steps.opening import Open
@@ -48,6 +49,7 @@ TEXT = {
     "north_star": "The North Star per week, in total and per slice, with numerator, denominator and entities.",
     "inputs": "The inputs (breadth, depth, frequency, efficiency) per week, in total and per slice.",
     "counter_metrics": "The guardrails per week, in total and per slice.",
+    "account_adoption": "Each account's own value of the measures of adoption, over trailing weeks, and its colour.",
     "outcomes": "What the North Star is supposed to lead, per week, in total and per slice.",
 }
 
@@ -158,6 +160,7 @@ def _table_specs(plan: UseCasePlan, partitions: dg.PartitionsDefinition[str]) ->
     columns = {"week": "date", "use_case": "string", "account_id": "string", **plan.attributes, "events": "integer"}
     columns |= dict.fromkeys(plan.account_columns, "number")
     account_schema = dg.TableSchema([dg.TableColumn(column, kind) for column, kind in columns.items()])
+    schemas = {"account_weeks": account_schema, ADOPTION: column_schema(ADOPTION_ROWS)}
     return [
         dg.AssetSpec(
             dg.AssetKey([name, table]),
@@ -167,7 +170,7 @@ def _table_specs(plan: UseCasePlan, partitions: dg.PartitionsDefinition[str]) ->
             owners=TEAM,
             kinds={"duckdb", "parquet"},
             description=f"{use_case.title}: {TEXT[table]}{_definitions(plan, table)}",
-            metadata={"dagster/column_schema": account_schema if table == "account_weeks" else METRIC_SCHEMA},
+            metadata={"dagster/column_schema": schemas.get(table, METRIC_SCHEMA)},
         )
         for table in plan.tables
     ]
@@ -201,7 +204,7 @@ def _of_table(opened: Open, name: str, table: str, done: WeekDone) -> dict[str, 
     if data is None:
         data = opened.lake.read(table, name, done.week)
     found: dict[str, object] = {"dagster/row_count": data.num_rows, "rebuilt": rebuilt, "preview": preview(data)}
-    if table != "account_weeks":
+    if table in ROLES:
         found |= {"value" if table == "north_star" else key: value for key, value in totals_of(data).items()}
     return found | file_metadata(
         opened.lake.file(table, name, done.week), opened.lake.fingerprint(table, name, done.week)

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from nsm_pipeline.errors import WrongKey, nearest
+from nsm_pipeline.playbook.adoption import COMPOSITE, no_measure
 from nsm_pipeline.playbook.filters import fits
 from nsm_pipeline.playbook.formulas import FormulaError, operands, parse_identity
 from nsm_pipeline.playbook.metric_checking import NUMBERS, MetricChecker
@@ -53,6 +54,7 @@ class Checker:
                     self.refuse(f"metrics.{name}{part}", f"found a name that is already taken by a part of '{name}'.")
             metrics.check(f"metrics.{name}", metric, (name,))
         self._roles()
+        self._adoption()
         for position, gate in enumerate(use_case.gates):
             if gate.table == "outcomes" and not use_case.outcomes:
                 self.refuse(f"gates.{position}.table", "found 'outcomes', of which none are declared.")
@@ -154,6 +156,18 @@ class Checker:
                     f"counter_metrics.{position}.better",
                     f"found '{counter.better}', and '{metric.better}' in the metric; say it in one place.",
                 )
+
+    def _adoption(self) -> None:
+        seen: set[str] = set()
+        for position, item in enumerate(self.use_case.adoption):
+            path = f"adoption.{position}.metric"
+            self.known(path, item.metric, self.use_case.metrics)
+            if item.metric in seen or item.metric == COMPOSITE:
+                why = "which stands for all measures together" if item.metric == COMPOSITE else "a second time"
+                self.refuse(path, f"found '{item.metric}', {why}.")
+            if problem := no_measure(self.use_case.metrics, item.metric):
+                self.refuse(path, problem)
+            seen.add(item.metric)
 
     def _identity(self) -> None:
         if self.use_case.formula is None:

@@ -14,6 +14,7 @@ from pydantic import BeforeValidator, Field, GetJsonSchemaHandler, model_validat
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
+from nsm_pipeline.playbook.adoption import Adoption
 from nsm_pipeline.playbook.metric_models import Metric
 from nsm_pipeline.playbook.words import Model, Name, Names, PropertyType, Scalar, Share, spelled
 
@@ -365,6 +366,8 @@ class UseCase(Model):
     """Why this is a good North Star, by criterion."""
     outcomes: tuple[Name, ...] = ()
     """Metrics that the North Star is supposed to lead, such as revenue; they may have another role too."""
+    adoption: tuple[Adoption, ...] = ()
+    """Measures by which every account gets a colour each week."""
     formula: str | None = None
     """How the North Star comes about: metric = arithmetic over metrics."""
     without: dict[Dimension, str] = Field(default_factory=dict)

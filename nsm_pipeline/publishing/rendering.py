@@ -20,7 +20,7 @@ from nsm_pipeline.publishing.columns import Column, ExtractTable
 from nsm_pipeline.publishing.csv_text import csv_bytes
 from nsm_pipeline.publishing.references import references_of
 from nsm_pipeline.publishing.score_tables import SCORECARD
-from nsm_pipeline.publishing.tables import EXTRACT, RESTATEMENTS
+from nsm_pipeline.publishing.tables import EXTRACT, ON_REQUEST, RESTATEMENTS
 
 CONTRACT = "nsm-extract/2"
 DESCRIPTOR = "datapackage.json"
@@ -43,16 +43,19 @@ class Rendered:
 
 
 def conform(tables: Mapping[str, pa.Table]) -> dict[str, pa.Table]:
-    """Tables as EXTRACT declares them, in its order: columns, types, rows sorted by key; all but the ledger. Raises
+    """Tables as they are declared, in that order: columns, types, rows sorted by key; all but the ledger. Raises
     ArrowInvalid where they cannot be."""
-    wanted = [declared for declared in EXTRACT if declared is not RESTATEMENTS and declared.name in tables]
+    wanted = [
+        declared for declared in (*EXTRACT, *ON_REQUEST) if declared is not RESTATEMENTS and declared.name in tables
+    ]
     return {declared.name: _conformed(declared, tables[declared.name]) for declared in wanted}
 
 
 def render(tables: Mapping[str, pa.Table], company: str, small_groups: int = 0) -> Rendered:
-    """The files of an extract, from tables that conform. `small_groups`: the limit by which they are suppressed."""
+    """The files of an extract, from tables that conform: all of EXTRACT, and those on request that are there.
+    `small_groups`: the limit by which they are suppressed."""
     files, resources = {}, []
-    for declared in EXTRACT:
+    for declared in (*EXTRACT, *(one for one in ON_REQUEST if one.name in tables)):
         for form in (PARQUET, CSV) if declared in IN_CSV else (PARQUET,):
             content = form.content(tables[declared.name])
             files[form.path(declared.name)] = content

@@ -17,7 +17,7 @@ from nsm_pipeline.publishing.columns import ExtractTable
 from nsm_pipeline.publishing.dictionary import row_of, title_of
 from nsm_pipeline.publishing.references import METRIC, references_of
 from nsm_pipeline.publishing.star_tables import DATA_DICTIONARY, USE_CASES, WEEKS
-from nsm_pipeline.publishing.tables import EXTRACT, METRIC_DICTIONARY
+from nsm_pipeline.publishing.tables import EXTRACT, METRIC_DICTIONARY, ON_REQUEST
 
 Row = dict[str, Any]
 MIDDLE, LAST = timedelta(days=3), timedelta(days=6)
@@ -93,7 +93,7 @@ def week_rows(weeks: Iterable[date], current: date, stage: Callable[[date], str]
 
 def data_dictionary(names: Collection[str]) -> pa.Table:
     """data_dictionary: one row per column of some of the extract's tables."""
-    rows = [row for declared in EXTRACT if declared.name in names for row in _columns(declared)]
+    rows = [row for declared in (*EXTRACT, *ON_REQUEST) if declared.name in names for row in _columns(declared)]
     return pa.Table.from_pylist(rows, DATA_DICTIONARY.schema)
 
 

@@ -1,13 +1,15 @@
 """The schemas of the extract: declared once, used to write, to describe and to document.
 
 What belongs here: columns, types, descriptions and keys of the published tables. What does not: writing them.
-Only types that every BI tool reads: string, int64, float64, bool, date32. No account or user identifiers.
+Only types that every BI tool reads: string, int64, float64, bool, date32. No account or user identifiers but in the one
+table ON_REQUEST.
 """
 
 from __future__ import annotations
 
 from nsm_pipeline.publishing.columns import STAGE, STATE, Column, ExtractTable
 from nsm_pipeline.publishing.score_tables import (
+    ACCOUNT_ADOPTION,
     ANNOTATIONS,
     GUARDRAILS,
     MOVEMENTS,
@@ -168,3 +170,5 @@ SCORES = (SCORECARD, GUARDRAILS, TREE_NODES, TREE_EDGES, MOVEMENTS, ANNOTATIONS)
 """Tables that follow from the others, and from the playbook."""
 METRICS = (NORTH_STAR, INPUTS, COUNTER_METRICS, OUTCOMES)
 EXTRACT = (*METRICS, GROWTH, CERTIFICATES, METRIC_DICTIONARY, *STAR, *SCORES, RESTATEMENTS)
+ON_REQUEST = (ACCOUNT_ADOPTION,)
+"""Tables that are part of a version only where the settings ask for them."""

@@ -25,6 +25,9 @@ from nsm_pipeline.steps.opening import Open
 from nsm_pipeline.steps.release import Release
 from nsm_pipeline.steps.series import Verdicts, evidence_key, load_verdicts, run_gates, without
 
+CERTIFIED = ("usage_events", "account_weeks")
+"""What a certificate names beside the tables of metrics whose values it holds. Colours per account are none of them."""
+
 
 @dataclass(frozen=True)
 class Issued:
@@ -116,7 +119,7 @@ def _store(opened: Open, name: str, week: date, gates: list[CertifiedGate]) -> N
 
 
 def _fingerprints(opened: Open, name: str, week: date) -> dict[str, str]:
-    return {table: opened.fingerprint(table, name, week) for table in ("usage_events", *opened.plans[name].tables)}
+    return {table: opened.fingerprint(table, name, week) for table in CERTIFIED + opened.plans[name].roles}
 
 
 def load_issued(opened: Open, name: str, week: date) -> Issued | None:

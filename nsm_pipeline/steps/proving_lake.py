@@ -20,13 +20,14 @@ from pathlib import Path
 from nsm_pipeline.checksums import JOURNAL, Checksum, Journal, checksum_of, read_journal
 from nsm_pipeline.events.ledger import Kind
 from nsm_pipeline.lake import FINGERPRINT, stored_fingerprint
+from nsm_pipeline.metrics.plans import ADOPTION
 from nsm_pipeline.playbook.models import ROLES
 from nsm_pipeline.publishing.record import PENDING
 from nsm_pipeline.steps.opening import Open
 from nsm_pipeline.steps.proof import BACKUP, REPAIR, Advance, Proof
 
 CACHES = frozenset({".gathered", ".ids"})
-BY_USE_CASE = ("usage_events", "event_quality", "account_weeks", *ROLES)
+BY_USE_CASE = ("usage_events", "event_quality", "account_weeks", *ROLES, ADOPTION)
 BY_WEEK = ("week_evidence", "unmapped_events")
 LANDED = ("landed_events", "landed_accounts", "quarantined_events", "quarantined_accounts", "duplicates", "accounts")
 STAMPED = frozenset({*BY_USE_CASE, *BY_WEEK, "growth", *LANDED} - {"landed_events"})

@@ -30,6 +30,7 @@ from nsm_pipeline.publishing.restatements import Explain, Why
 from nsm_pipeline.publishing.star import data_dictionary, star, use_case_rows
 from nsm_pipeline.publishing.suppression import suppress
 from nsm_pipeline.publishing.tables import CERTIFICATES, EXTRACT, GROWTH, NORTH_STAR
+from nsm_pipeline.steps.accounts_shown import account_tables, accounts_key
 from nsm_pipeline.steps.approvals import Approval, load_approvals
 from nsm_pipeline.steps.certificates import WeekState, certificate_ids, load_issued, week_states
 from nsm_pipeline.steps.opening import Open
@@ -123,7 +124,8 @@ def publication_key(opened: Open) -> str:
     described = data_dictionary([table.name for table in EXTRACT])
     words = [table.to_pylist() for table in (dictionary(use_cases), use_case_rows(use_cases), described)]
     rules = [settings.certification.model_dump(), settings.publication.model_dump(), scores_key(opened)]
-    return digest(CONTRACT, verdicts, flash, words, EXTRACT, settings.company, stages, approvals, rules)
+    accounts = accounts_key(opened)
+    return digest(CONTRACT, verdicts, flash, words, EXTRACT, settings.company, stages, approvals, rules, accounts)
 
 
 def is_published(opened: Open) -> bool:
@@ -155,6 +157,7 @@ def gather_tables(opened: Open, states: Mapping[str, Sequence[WeekState]], relea
         "growth": pa.concat_tables([GROWTH.schema.empty_table(), *growth]),
         "certificates": pa.Table.from_pylist(certificate_rows(opened, every), CERTIFICATES.schema),
         "metric_dictionary": dictionary(opened.playbook.use_cases.values()),
+        **account_tables(opened, states, release),
     }
 
 

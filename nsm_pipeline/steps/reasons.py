@@ -23,7 +23,7 @@ Kind = Literal[
     "code", "events_of_other_weeks", "missing", "unfinished", "backfill",
 ]  # fmt: skip
 SHOWN = 3
-DECLARED = ("outcomes",)
+DECLARED = ("outcomes", "account_adoption")
 """Weekly tables that only use cases have which declare them."""
 
 
@@ -68,13 +68,17 @@ def cause(old: Mapping[str, Document], new: Mapping[str, Document], about: About
     found: list[Reason] = []
     for table in sorted(new, key=lambda name: (name != "usage_events", name)):
         found += [declared(table)] if table not in old else reasons(table, old[table], new[table], about)
-    found += [Reason("definition", f"{table} are no longer declared") for table in old.keys() - new.keys()]
+    found += [Reason("definition", f"{_named(table)} no longer declared") for table in old.keys() - new.keys()]
     return merged(found)
 
 
 def declared(table: str) -> Reason:
     """A table that a use case has had only since it declares something."""
-    return Reason("definition", f"{table} are declared now")
+    return Reason("definition", f"{_named(table)} declared now")
+
+
+def _named(table: str) -> str:
+    return "adoption is" if table == "account_adoption" else f"{table} are"
 
 
 def merged(found: Iterable[Reason]) -> list[Reason]:

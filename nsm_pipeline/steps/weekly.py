@@ -7,10 +7,12 @@ Weeks are built in one pass: their metrics are computed while their events are a
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import partial
+from itertools import chain
 from typing import Any
 
 import duckdb
@@ -18,8 +20,10 @@ import pyarrow as pa
 
 from nsm_pipeline.events.inputs import EVIDENCE
 from nsm_pipeline.metrics.numbers import Numbers
+from nsm_pipeline.metrics.plans import ADOPTION
 from nsm_pipeline.metrics.weekly import WeeklyMetrics
 from nsm_pipeline.playbook.models import Role
+from nsm_pipeline.steps.adoption import adoption_rows
 from nsm_pipeline.steps.beyond import far_numbers, reach_of
 from nsm_pipeline.steps.opening import Open
 from nsm_pipeline.weeks import WEEK
@@ -41,7 +45,8 @@ class WeekDone:
 @dataclass(frozen=True)
 class WeekToDo:
     """What is to be built of one week: usage events (and evidence), and tables by use case; `later` are those of them
-    that also read beyond the week. Weeks with an equal `kind` may be built together."""
+    that also read beyond the week, `adopting` the use cases whose accounts get colours. Weeks with an equal `kind` may
+    be built together."""
 
     week: date
     build: frozenset[str]
@@ -49,10 +54,20 @@ class WeekToDo:
     alike: tuple[object, ...] | None
     rows: int
     later: Mapping[str, Sequence[Role]] = field(default_factory=dict)
+    adopting: tuple[str, ...] = ()
 
     @property
     def kind(self) -> object:
         return self.build, sorted(self.tables.items()), self.alike
+
+    @property
+    def passes(self) -> int:
+        """How many passes over weeks it takes after the first."""
+        return bool(self.later) + bool(self.adopting)
+
+    def is_near(self, name: str) -> bool:
+        """Whether any table of a use case is computed from the week itself, at least in part."""
+        return bool(set(self.tables.get(name, ())) - {ADOPTION})
 
 
 def run_weeks(
@@ -64,20 +79,26 @@ def run_weeks(
     Usage events that a table needs and that are out of date are built as well, whether asked for or not, also those
     of other weeks: a table's fingerprint says that it was made from them.
     """
-    metrics = {name: WeeklyMetrics(opened.plans[name]) for name in sorted({name for name, _ in tables})}
     todo = _with_beside(opened, {week: _to_do(opened, week, usage, tables, force) for week in weeks})
-    waiting = {week: one for week in weeks if (one := todo[week]).later}
+    near = sorted({name for one in todo.values() for name in one.tables if one.is_near(name)})
+    metrics = {name: WeeklyMetrics(opened.plans[name]) for name in near}
+    waiting = {week: one for week in weeks if (one := todo[week]).passes}
     begun, asked = _Begun(), set(weeks)
     work = partial(_build, opened, metrics, begun)
     held: dict[date, WeekDone] = {}
     for done in opened.engine.map(work, batches([todo[week] for week in sorted(todo)], opened.engine.workers)):
         held |= {one.week: one for one in done if one.week in waiting}
         yield from (one for one in done if one.week in asked and one.week not in waiting)
-    yield from _finish(opened, metrics, waiting, begun, held)
+    left = Counter({week: one.passes for week, one in waiting.items()})
+    for week, made in chain(_finish(opened, metrics, waiting, begun), _adopt(opened, waiting)):
+        left[week] -= 1
+        held[week] = replace(held[week], tables={**held[week].tables, **made})
+        if not left[week]:
+            yield held.pop(week)
 
 
 def _wide(opened: Open, name: str, tables: Collection[str]) -> list[Role]:
-    """Those of some tables that read beyond their week."""
+    """Those of some tables that hold metrics which read beyond their week."""
     return [role for role in opened.plans[name].roles if role in tables and opened.reach(name, role).stored]
 
 
@@ -91,15 +112,18 @@ def _to_do(opened: Open, week: date, usage: Collection[str], tables: Collection[
             todo[name] = (*todo.get(name, ()), table)
     build = (wanted if force else wanted & stale) | (todo.keys() & stale)
     later = {name: roles for name, found in todo.items() if (roles := _wide(opened, name, found))}
-    return WeekToDo(week, frozenset(build), todo, opened.usage.alike(week), opened.usage.rows(week), later)
+    adopting = tuple(name for name, found in todo.items() if ADOPTION in found)
+    alike, rows = opened.usage.alike(week), opened.usage.rows(week)
+    return WeekToDo(week, frozenset(build), todo, alike, rows, later, adopting)
 
 
 def _with_beside(opened: Open, todo: Mapping[date, WeekToDo]) -> dict[date, WeekToDo]:
     """What is to do, and the usage events of other weeks that it reads and that are out of date."""
     needed: dict[date, set[str]] = {}
     for one in todo.values():
-        for name, roles in one.later.items():
-            for week in opened.weeks_read(reach_of(opened, name, roles), one.week):
+        reading = {name: [*one.later.get(name, ()), ADOPTION] for name in one.adopting}
+        for name, tables in {**one.later, **reading}.items():
+            for week in opened.weeks_read(reach_of(opened, name, tables), one.week):
                 needed.setdefault(week, set()).add(name)
     found = dict(todo)
     for week, names in needed.items():
@@ -157,7 +181,7 @@ def _build(
     made: dict[date, dict[TableOf, pa.Table]] = {week: {} for week in weeks}
 
     def compute(name: str) -> None:
-        if name not in first.tables:
+        if not first.is_near(name):
             return
         numbers, account_weeks = metrics[name].near(connection, weeks)
         later = first.later.get(name, ())
@@ -174,7 +198,7 @@ def _build(
         opened.wordings.keep(name, first.week, ["usage_events"])
     if first.build:
         opened.usage.run(connection, weeks, first.build, compute)
-    for name in first.tables.keys() - first.build:
+    for name in [name for name in first.tables.keys() - first.build if first.is_near(name)]:
         opened.usage.load(connection, opened.playbook.use_cases[name], weeks, metrics[name].near_columns)
         compute(name)
     return [WeekDone(week, bool(first.build), made[week]) for week in weeks]
@@ -185,19 +209,28 @@ def _finish(
     metrics: Mapping[str, WeeklyMetrics],
     waiting: Mapping[date, WeekToDo],
     begun: _Begun,
-    held: Mapping[date, WeekDone],
-) -> Iterator[WeekDone]:
+) -> Iterator[tuple[date, dict[TableOf, pa.Table]]]:
     """Add what lies beyond the weeks and store the tables that waited for it."""
-    names = {name for one in waiting.values() for name in one.later}
+    weeks = {week: one.later for week, one in sorted(waiting.items()) if one.later}
+    names = {name for later in weeks.values() for name in later}
     if not names:
         return
-    for week, far in far_numbers(opened, {name: metrics[name] for name in sorted(names)}, sorted(waiting)):
-        made = dict(held[week].tables)
-        for name, roles in waiting[week].later.items():
+    for week, far in far_numbers(opened, {name: metrics[name] for name in sorted(names)}, list(weeks)):
+        made: dict[TableOf, pa.Table] = {}
+        for name, roles in weeks[week].items():
             numbers = begun.take(name, week)
             numbers.update(far[name])
             made.update(_store(opened, name, week, metrics[name].tables(week, numbers, roles)))
-        yield replace(held[week], tables=made)
+        yield week, made
+
+
+def _adopt(opened: Open, waiting: Mapping[date, WeekToDo]) -> Iterator[tuple[date, dict[TableOf, pa.Table]]]:
+    """Colour the accounts of those weeks that wait for it."""
+    for week, found in adoption_rows(opened, {week: one.adopting for week, one in waiting.items() if one.adopting}):
+        made: dict[TableOf, pa.Table] = {}
+        for name, rows in found.items():
+            made.update(_store(opened, name, week, {ADOPTION: rows}))
+        yield week, made
 
 
 def _store(opened: Open, name: str, week: date, tables: Mapping[Any, pa.Table]) -> dict[TableOf, pa.Table]:

@@ -22,7 +22,7 @@ from nsm_pipeline.events import instrumentation
 from nsm_pipeline.events.inputs import WeekInputs
 from nsm_pipeline.lake import Document, json_text, write_text
 from nsm_pipeline.metrics.measures import Plan
-from nsm_pipeline.metrics.plans import UseCasePlan
+from nsm_pipeline.metrics.plans import ADOPTION, UseCasePlan
 from nsm_pipeline.playbook.formulas import operands, parse_formula
 from nsm_pipeline.playbook.kinds import definition_text
 from nsm_pipeline.playbook.metric_models import Metric
@@ -96,6 +96,8 @@ class Wordings:
 def table_in_words(plan: UseCasePlan, table: str) -> Document:
     """What decides a weekly table: `metrics` by name (`normal` decides equality, `text` says it, `slices`, and in `of`
     the texts of the metrics that it is computed from), `activity` and account `attributes` with their types."""
+    if table == ADOPTION:
+        return _adoption_in_words(plan)
     normal = _normal_forms(plan, table)
     activity = " or ".join(plan.active.events)
     if plan.use_case.activity.where:
@@ -105,6 +107,20 @@ def table_in_words(plan: UseCasePlan, table: str) -> Document:
         "activity": {"normal": str(plan.active), "text": activity},
         "attributes": dict(sorted(plan.attributes.items())),
     }
+
+
+def _adoption_in_words(plan: UseCasePlan) -> Document:
+    """As `table_in_words`; what makes an account heard of stands for activity."""
+    metrics, heard = plan.use_case.metrics, " or ".join(sorted(plan.use_case.events))
+    said: Document = {}
+    for one, item in zip(plan.adoption, plan.use_case.adoption, strict=True):
+        bounds = f"red {item.red}, yellow {item.yellow}, green {item.green}"
+        text = f"{definition_text(metrics[one.metric])} of each account in {one.days // 7} weeks: {bounds}"
+        said[one.metric] = {"normal": str(one), "text": text, "slices": []}
+        if below := _below(metrics, one.metric):
+            said[one.metric]["of"] = {name: definition_text(metrics[name]) for name in sorted(below)}
+    attributes = dict(sorted(plan.attributes.items()))
+    return {"metrics": said, "activity": {"normal": heard, "text": heard}, "attributes": attributes}
 
 
 def _normal_forms(plan: UseCasePlan, table: str) -> dict[str, object]:

@@ -26,6 +26,7 @@ from nsm_pipeline.weeks import Calendar
 
 USE_CASES = ("ci", "compliance", "security")
 WEEKLY = ("account_weeks", "north_star", "inputs", "counter_metrics")
+DECLARED = ("outcomes", "account_adoption")
 WHOLE = ("growth", "instrumentation", "scorecard", "guardrails", "metric_tree", "movements")
 ON_ACCOUNT_WEEKS = {
     "deliveries_are_sound",
@@ -51,6 +52,7 @@ def test_the_public_surface(tmp_path: Path) -> None:
         "accounts": "landing",
         "usage_events": "landing",
         **{f"{name}/{table}": name for name in USE_CASES for table in (*WEEKLY, *WHOLE)},
+        "ci/outcomes": "ci",
         "certificates": "publication",
         "extracts": "publication",
     }
@@ -78,7 +80,7 @@ def test_every_asset_says_what_it_is(tmp_path: Path) -> None:
         assert spec.description, key
         assert list(spec.owners), key
         assert spec.kinds, key
-        weekly = key == "usage_events" or key.split("/")[-1] in WEEKLY
+        weekly = key == "usage_events" or key.split("/")[-1] in (*WEEKLY, *DECLARED)
         assert (spec.partitions_def is not None) == weekly, key
         if key not in ("landed_events", "certificates", "extracts") and not key.endswith("/instrumentation"):
             assert "dagster/column_schema" in spec.metadata, key

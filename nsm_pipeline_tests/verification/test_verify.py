@@ -79,7 +79,7 @@ def test_an_untouched_home_holds_and_is_left_as_it_was(home: Path) -> None:
     assert document["weeks"] == {"proved": 9}
     assert document["publications"] == {"proved": 1, "given back from the log": 1, "made anew from the lake": 1}
     tables = [pq.read_table(home / "extracts" / "current" / f"{name}.parquet") for name in
-              ("north_star", "inputs", "counter_metrics", "growth")]  # fmt: skip
+              ("north_star", "inputs", "counter_metrics", "outcomes", "growth")]  # fmt: skip
     rows = [row for table in tables for row in table.to_pylist()]
     flash = [row for row in rows if row["state"] == "flash"]
     assert document["numbers"] == {"proved": len(rows) - len(flash), "flash": len(flash)}
