@@ -12,9 +12,10 @@ from typing import Any
 import pyarrow as pa
 
 from nsm_pipeline.playbook.models import UseCase
-from nsm_pipeline.publishing.score_tables import ANNOTATIONS, GUARDRAILS, MOVEMENTS, SCORECARD, TREE_NODES
+from nsm_pipeline.publishing.score_tables import ANNOTATIONS, GUARDRAILS, MOVEMENTS, SCORECARD, TREE_EDGES, TREE_NODES
 from nsm_pipeline.publishing.tables import SCORES
 from nsm_pipeline.scoring.annotations import annotation_rows
+from nsm_pipeline.scoring.edges import edge_rows
 from nsm_pipeline.scoring.guardrails import guardrail_rows
 from nsm_pipeline.scoring.movements import movement_rows
 from nsm_pipeline.scoring.published import Published
@@ -49,6 +50,7 @@ def _of(published: Published) -> Iterator[tuple[str, list[Row]]]:
     yield SCORECARD.name, fill(published, scorecard_rows(published), guards)
     yield GUARDRAILS.name, guards
     yield TREE_NODES.name, node_rows(published, targets, guards)
+    yield TREE_EDGES.name, edge_rows(published)
     yield MOVEMENTS.name, movement_rows(published)
 
 

@@ -38,8 +38,8 @@ class Rates:
     `alone`: of edges without a link, those whose p-value is at most 5 %; `any_false`: of use cases, those with an edge
     that is supported or contradicted without a link; `found`, `found_alone`: of edges with a link, those with the right
     verdict, and those whose p-value is at most 5 %; `at_lag`: of those found, with the right lag; `wrong_sign`: of
-    edges with a link, those with the opposite verdict; `false_share`: of all supported and contradicted edges, those without
-    a link."""
+    edges with a link, those with the opposite verdict; `false_share`: of all supported and contradicted edges, those
+    without a link."""
 
     alone: float
     any_false: float
