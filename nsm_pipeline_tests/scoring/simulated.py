@@ -55,12 +55,19 @@ def yearly(rng: np.random.Generator, weeks: int) -> Floats:
     return 150 * np.exp(level + wave + holidays + rng.normal(0, 0.025, weeks))
 
 
+def turning(rng: np.random.Generator, weeks: int) -> Floats:
+    """Growth that itself changes, by 0.3 % from each week to the next, and 3 % of noise."""
+    growth = 0.01 + np.cumsum(rng.normal(0, 0.003, weeks))
+    return 100 * np.exp(np.cumsum(growth) + rng.normal(0, 0.03, weeks))
+
+
 KINDS: dict[str, Callable[[np.random.Generator, int], Floats]] = {
     "random walk with drift": drifting,
     "trend and noise": steady,
     "moving level and noise": mixed,
     "counts on an S curve": counted,
     "yearly season with holidays": yearly,
+    "growth that changes": turning,
 }
 
 
