@@ -7,14 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import date
 
 from nsm_pipeline.linting.data_rules import breached
 from nsm_pipeline.linting.findings import CRITERIA, Case, Finding, Grade, shown
-from nsm_pipeline.linting.leading import FEWEST, Lead, leads
 from nsm_pipeline.linting.reach import metric_events
 from nsm_pipeline.linting.role_rules import DIMENSIONS
 from nsm_pipeline.playbook.models import CounterMetric
+from nsm_pipeline.scoring.hypotheses import Evidence, evidence
 
 
 @dataclass(frozen=True)
@@ -37,23 +36,23 @@ class ReportCard:
     north_star: str
     marks: tuple[Mark, ...]
     findings: tuple[Finding, ...]
-    outcomes: dict[str, list[Lead]] = field(default_factory=dict)
+    outcomes: dict[str, Evidence] = field(default_factory=dict)
 
 
 def report_card(case: Case, findings: Sequence[Finding]) -> ReportCard:
     """A use case's grades from its findings: an error fails a criterion, a warning lowers it, a note does not."""
     use_case = case.use_case
-    outcomes = outcome_leads(case)
+    outcomes = outcome_evidence(case)
     marks = []
     for criterion in CRITERIA:
         mine = [one for one in findings if one.criterion == criterion]
-        evidence = EVIDENCE[criterion](case) + (_leading(case, outcomes) if criterion == "leading_indicator" else [])
+        said = EVIDENCE[criterion](case) + (_leading(case, outcomes) if criterion == "leading_indicator" else [])
         marks.append(
             Mark(
                 criterion,
                 grade_of(mine),
                 getattr(use_case.checklist, criterion).strip(),
-                tuple(evidence),
+                tuple(said),
                 tuple(dict.fromkeys(one.rule for one in mine if one.severity != "note")),
             )
         )
@@ -74,24 +73,12 @@ def grade_of(findings: Iterable[Finding]) -> Grade:
     return "fail" if "error" in severities else "warn" if "warning" in severities else "pass"
 
 
-def outcome_leads(case: Case) -> dict[str, list[Lead]]:
-    """Per outcome with values: whether it changes for the better after the North Star has."""
+def outcome_evidence(case: Case) -> dict[str, Evidence]:
+    """Per outcome: whether the North Star leads it, tested together with the other edges of the metric tree."""
     if case.seen is None:
         return {}
-    name, values = case.use_case.north_star.metric, case.seen.values
-    found = {}
-    for outcome in case.use_case.outcomes:
-        if outcome != name and values.get(outcome):
-            north_star, later = (_for_the_better(case, one) for one in (name, outcome))
-            found[outcome] = leads(north_star, later)
-    return found
-
-
-def _for_the_better(case: Case, name: str) -> dict[date, float]:
-    """A metric's values, turned round where lower is better."""
-    values = case.seen.values.get(name, {}) if case.seen else {}
-    sign = 1 if case.use_case.metrics[name].better == "higher" else -1
-    return {week: sign * value for week, value in values.items()}
+    found = evidence(case.use_case, case.seen.values)
+    return {edge.drives: said for edge, said in found.items() if edge.relation == "outcome"}
 
 
 def _value(case: Case) -> list[str]:
@@ -104,32 +91,10 @@ def _vision(case: Case) -> list[str]:
     return [*found, f"game: {case.use_case.game}"] if case.use_case.game else found
 
 
-def _leading(case: Case, outcomes: dict[str, list[Lead]]) -> list[str]:
-    said = []
-    for name in case.use_case.outcomes:
-        if name in outcomes:
-            said += [f"outcome {name}: {lead_in_words(lead)}" for lead in _telling(outcomes[name])]
-        else:
-            said.append(f"outcome {name}: no data")
-    return said or ["no outcome declared"]
-
-
-def _telling(found: list[Lead]) -> list[Lead]:
-    """The lag with the strongest correlation; where none has one, the shortest."""
-    known = [lead for lead in found if lead.correlation is not None]
-    return [max(known, key=lambda lead: lead.correlation or 0.0)] if known else found[:1]
-
-
-def lead_in_words(lead: Lead) -> str:
-    if lead.n < FEWEST:
-        return f"too early to say ({lead.n} pairs of weeks; {FEWEST} are needed)"
-    if lead.correlation is None:
-        return f"one of the two never changes ({lead.n} pairs of weeks)"
-    verdict = "goes along" if lead.goes_along else "no clear link"
-    return (
-        f"{verdict} {lead.lag} week{'s' if lead.lag > 1 else ''} later (rank correlation of changes "
-        f"{lead.correlation:+.2f}, {lead.low:+.2f} to {lead.high:+.2f}, n = {lead.n})"
-    )
+def _leading(case: Case, outcomes: dict[str, Evidence]) -> list[str]:
+    if case.seen is None and case.use_case.outcomes:
+        return [f"outcome {name}: no data looked at" for name in case.use_case.outcomes]
+    return [f"outcome {name}: {said.words}" for name, said in outcomes.items()] or ["no outcome declared"]
 
 
 def _actionable(case: Case) -> list[str]:

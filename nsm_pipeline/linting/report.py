@@ -95,6 +95,8 @@ def _card(card: ReportCard, seen: Seen | None) -> dict[str, Any]:
         "north_star": card.north_star,
         "criteria": [{**asdict(mark), "title": CRITERIA[mark.criterion]} for mark in card.marks],
         "events": {name: asdict(event) for name, event in sight.events.items()} if sight else {},
-        "outcomes": {name: [asdict(lead) for lead in found] for name, found in card.outcomes.items()},
+        "outcomes": {
+            name: {"verdict": said.verdict, "words": said.words, **said.numbers} for name, said in card.outcomes.items()
+        },
         "findings": [asdict(one) for one in card.findings],
     }

@@ -10,7 +10,7 @@ from datetime import date
 from typing import Any
 
 from nsm_pipeline.scoring.arithmetic import Reconciled, arithmetic_edges, reconciled
-from nsm_pipeline.scoring.hypotheses import Edge, Evidence, evidence
+from nsm_pipeline.scoring.hypotheses import evidence
 from nsm_pipeline.scoring.published import Published
 
 Row = dict[str, Any]
@@ -54,28 +54,13 @@ def _sum(metric: str, drives: str, found: Reconciled) -> str:
         return f"{found.formula} has all its values in no week yet"
     if found.holds:
         return f"{found.formula} holds in all {found.weeks} weeks"
-    return f"{found.formula} is off by up to {found.gap:.2%}, in the week of {found.worst}; {found.weeks} weeks"
+    return f"{found.formula} is off by up to {100 * found.gap:.2f} %, in the week of {found.worst}; {found.weeks} weeks"
 
 
 def _tested(published: Published, values: Values) -> Iterator[Row]:
     for edge, found in evidence(published.use_case, values).items():
         row = _row(published, edge.metric, edge.drives, edge.relation, found.verdict, found.words)
-        yield {**row, **_numbers(edge, found)}
-
-
-def _numbers(edge: Edge, found: Evidence) -> Row:
-    strongest = found.strongest
-    return {
-        "expected_sign": edge.sign,
-        "lag": strongest and strongest.lag,
-        "correlation": strongest and strongest.correlation,
-        "low": strongest and strongest.low,
-        "high": strongest and strongest.high,
-        "weeks": found.weeks,
-        "p_value": found.p_value,
-        "q_value": found.q_value,
-        "has_season": found.has_season,
-    }
+        yield {**row, "expected_sign": edge.sign, **found.numbers}
 
 
 def _protecting(published: Published) -> Iterator[Row]:

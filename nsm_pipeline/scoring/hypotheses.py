@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
-from typing import Literal
+from typing import Any, Literal
 
 from nsm_pipeline.playbook.guardrails import better_of
 from nsm_pipeline.playbook.models import UseCase
@@ -46,6 +46,21 @@ class Evidence:
     p_value: float | None
     q_value: float | None
     has_season: bool
+
+    @property
+    def numbers(self) -> dict[str, Any]:
+        """The columns of TREE_EDGES that hold the evidence."""
+        at = self.strongest
+        return {
+            "lag": at and at.lag,
+            "correlation": at and at.correlation,
+            "low": at and at.low,
+            "high": at and at.high,
+            "weeks": self.weeks,
+            "p_value": self.p_value,
+            "q_value": self.q_value,
+            "has_season": self.has_season,
+        }
 
 
 def tested_edges(use_case: UseCase) -> Iterator[Edge]:
@@ -112,7 +127,8 @@ def _judged(
 
 
 def _shared(first: Mapping[date, float], second: Mapping[date, float]) -> int:
-    return len(first.keys() & second.keys())
+    """Changes that both can have."""
+    return max(len(first.keys() & second.keys()) - 1, 0)
 
 
 def _missing(
@@ -121,12 +137,12 @@ def _missing(
     """Why an edge can't be tested yet."""
     for name in (edge.metric, edge.drives):
         if not values.get(name):
-            return f"no value of '{name}' is published"
+            return f"'{name}' has no value yet"
     for name in (edge.metric, edge.drives):
         moving = history.moving[name]
         if moving * 2 < FEWEST <= len(values[name]) - 1:
             return f"{title(use_case, name)} changed in only {moving} of {len(values[name]) - 1} weeks"
-    return f"{weeks} weeks to compare so far, {FEWEST} are needed"
+    return f"{weeks} changes from week to week so far, {FEWEST} are needed"
 
 
 def _said(use_case: UseCase, edge: Edge, it: Link, strongest: Lag, verdict: Verdict, tested: int) -> str:
@@ -142,8 +158,8 @@ def _said(use_case: UseCase, edge: Edge, it: Link, strongest: Lag, verdict: Verd
             else ""
         )
         return (
-            f"{effect} shows no answer to {cause}; strongest {_when(strongest.lag)}: {numbers}{by_chance}; "
-            f"r = {_number(it.detectable or 0)} would mostly show"
+            f"{effect} shows no answer to {cause}; the strongest is {_when(strongest.lag)}, {numbers}{by_chance}; "
+            f"a link of r = {_number(it.detectable or 0)} would mostly show"
         )
     moves = "rises" if strongest.correlation > 0 else "falls"
     against = ", against what was expected" if verdict == "contradicted" else ""
