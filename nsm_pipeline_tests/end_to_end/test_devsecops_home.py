@@ -15,6 +15,8 @@ import pytest
 from devsecops_rows import FIRST, LAST, Row, delivered_rows, facts_of, internal_accounts, monday
 from homes import TABLES, Said, broken_extract, extract, finish, published, start
 
+from nsm_pipeline.scoring.seasons import outlook, verdict
+
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "devsecops" / "playbook"
 WEEKS = [FIRST + timedelta(weeks=number) for number in range(156)]
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
@@ -186,6 +188,34 @@ def test_no_account_or_user_leaves_the_home(home: Path) -> None:
     assert {field["name"] for one in json.loads(text)["resources"] for field in one["schema"]["fields"]}.isdisjoint(
         {"account_id", "user_id"}
     )
+
+
+def test_expectations_and_forecasts_hold_on_series_that_nobody_made_up(home: Path) -> None:
+    """Of all metrics with a role: 19 weeks of 20 within their interval; so are weeks 13 ahead, foretold from every 20th
+    on by what was known then."""
+    within, ahead = [], []
+    for values in _series(home):
+        found = outlook(values, max(values))
+        within += [verdict(values[week], one, True) == "as expected" for week, one in found.items() if week in values]
+        for last in sorted(values)[39::20]:
+            week = last + timedelta(weeks=13)
+            if week in values:
+                one = outlook({when: value for when, value in values.items() if when <= last}, week)[week]
+                ahead.append(verdict(values[week], one, True) == "as expected")
+    assert len(within) > 2500
+    assert 0.94 <= statistics.mean(within) <= 0.965
+    assert len(ahead) > 90
+    assert statistics.mean(ahead) >= 0.90
+
+
+def _series(home: Path) -> list[dict[date, float]]:
+    """Published totals by complete week, of every metric with a role."""
+    found: dict[tuple[str, str], dict[date, float]] = defaultdict(dict)
+    for table in ("north_star", "inputs", "counter_metrics"):
+        for row in extract(home, table):
+            if row["slice"] == "all" and row["state"] != "flash" and row["value"] is not None:
+                found[row["use_case"], row["metric"]][row["week"]] = row["value"]
+    return list(found.values())
 
 
 def test_a_second_run_does_nothing_and_is_quick(home: Path) -> None:
