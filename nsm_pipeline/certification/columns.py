@@ -11,6 +11,7 @@ WEEK_COLUMNS = (
     "share_duplicate", "share_late", "share_unmapped", "events", "value", "value_from_accounts", "gap_to_accounts",
     "growth", "attainment", "active", "new", "retained", "resurrected", "churned", "new_retained_resurrected",
     "change_in_active", "gained_less_churned", "usual_events", "volume_ratio",
+    "value_from_formula", "formula_gap",
 )  # fmt: skip
 METRIC_COLUMNS = (
     "use_case", "metric", "role", "week", "slice", "slice_value", "value", "numerator", "denominator", "entities",

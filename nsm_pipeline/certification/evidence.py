@@ -12,8 +12,11 @@ from statistics import median
 
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
+from nsm_pipeline.certification.columns import EXACT
 from nsm_pipeline.lake import digest
+from nsm_pipeline.playbook.formulas import evaluate, operands, parse_identity
 from nsm_pipeline.playbook.models import UseCase
 from nsm_pipeline.weeks import WEEK
 
@@ -28,10 +31,11 @@ COPIES_COLUMNS = ["week", "event", "source", "rows_both", "preferred_rows_both",
 class Evidence:
     """One use case's frames, each with a `week` column (ISO text).
 
-    `week`: one row per week: shares of rows, volume, the North Star twice, growth accounting, both sides of each
-    identity. `metrics`: per week, role and metric, totals only. `slices`: per week, metric and slice of metrics that
-    add up: total and sum over slices. `properties`: per week, event and property: shares missing and invalid.
-    `copies`: per week with a dual run, event and source beside the preferred one: how far their copies are apart.
+    `week`: one row per week: shares of rows, volume, the North Star twice and by its formula, growth accounting, both
+    sides of each identity. `metrics`: per week, role and metric, totals only. `slices`: per week, metric and slice of
+    metrics that add up: total and sum over slices. `properties`: per week, event and property: shares missing and
+    invalid. `copies`: per week with a dual run, event and source beside the preferred one: how far their copies are
+    apart.
     """
 
     week: pd.DataFrame
@@ -75,6 +79,7 @@ def gather(
     weeks = [_week_row(row, rows[place - 1] if place else None, landed, events, from_accounts, untouched)
              for place, row in enumerate(rows)]  # fmt: skip
     _add_volume(weeks)
+    _add_formula(use_case, weeks, metrics)
     frame = metrics.to_pandas()
     frame["week"] = frame["week"].astype(str)
     totals = frame[frame["slice"] == "all"].reset_index(drop=True)
@@ -140,6 +145,36 @@ def _add_volume(weeks: Sequence[dict[str, object]]) -> None:
         usual = median(before) if len(before) >= VOLUME_AFTER else 0
         row["usual_events"] = usual or None
         row["volume_ratio"] = _int(row["events"]) / usual if usual else None
+
+
+def _add_formula(use_case: UseCase, weeks: Sequence[dict[str, object]], metrics: pa.Table) -> None:
+    """`value_from_formula`: what `formula` makes of the week's operands; `formula_gap`: how far that is from the metric
+    that it stands for, as a share of the larger. No gap where one of the metrics is not judged in the week, or where
+    neither has a value; a metric that has one though its formula has none is wholly apart from it, unless it is 0, as
+    0 is of nothing to divide by."""
+    for row in weeks:
+        row["value_from_formula"] = row["formula_gap"] = None
+    if use_case.formula is None:
+        return
+    name, tree = parse_identity(use_case.formula)
+    names = [name, *operands(tree)]
+    wanted = pc.and_(pc.equal(metrics["slice"], "all"), pc.is_in(metrics["metric"], pa.array(names)))
+    found: dict[str, dict[str, float | None]] = {}
+    for one in metrics.filter(wanted).select(["week", "metric", "value"]).to_pylist():
+        found.setdefault(one["week"].isoformat(), {})[one["metric"]] = one["value"]
+    for row in weeks:
+        values = found.get(str(row["week"]), {})
+        if set(names) <= values.keys():
+            value, made = values[name], evaluate(tree, values)
+            row["value_from_formula"], row["formula_gap"] = made, _apart(value, made)
+
+
+def _apart(value: float | None, made: float | None) -> float | None:
+    if value is None and made is None:
+        return None
+    largest = max(abs(value or 0.0), abs(made or 0.0))
+    # A difference of equal numbers is seldom quite 0, and a share of what is left of it means nothing.
+    return abs((value or 0.0) - (made or 0.0)) / largest if largest > EXACT else 0.0
 
 
 def _events_per_week(use_case: UseCase, quality: pa.Table) -> dict[date, int]:

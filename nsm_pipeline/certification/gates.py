@@ -15,7 +15,7 @@ from typing import Any, Literal
 from nsm_pipeline.certification.columns import EXACT
 from nsm_pipeline.playbook.models import UseCase
 
-GATES_VERSION = 3
+GATES_VERSION = 4
 # Kinds whose value is a number of something: never missing, never negative.
 COUNTING = ("count", "count_distinct", "count_entities", "lifecycle")
 ACROSS_ROWS = re.compile(r"unique|increasing|decreasing|z_score")
@@ -27,7 +27,7 @@ CHECKS = {
     "copies_agree": "The copies of a dual run, over the accounts that sent both: as many events, the same facts.",
     "properties_are_present": "Required properties are there, values are in the declared range.",
     "values_are_present": "The North Star has a value, counts are not negative, shares lie between 0 and 1.",
-    "accounts_agree": "The North Star equals what account_weeks says; slices of additive measures add up.",
+    "accounts_agree": "The North Star equals what account_weeks says and its formula; slices of what adds up do.",
     "growth_adds_up": "active = new + retained + resurrected, and its change = new + resurrected − churned.",
     "declared_gates": "Gates that the playbook declares.",
 }
@@ -138,6 +138,8 @@ def _values(use_case: UseCase, in_account_weeks: bool) -> list[Gate]:
     agree, adds_up = "accounts_agree", "growth_adds_up"
     if in_account_weeks:
         found.append(Gate("North Star equals account_weeks", agree, "week", *_between("gap_to_accounts", 0, EXACT)))
+    if use_case.formula is not None:
+        found.append(Gate("formula reconciles", agree, "week", *_between("formula_gap", 0, EXACT)))
     return [
         *found,
         Gate("slices add up", agree, "slices", *_between("gap", 0, EXACT)),

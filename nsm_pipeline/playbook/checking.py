@@ -17,6 +17,8 @@ from nsm_pipeline.playbook.metric_models import CREATED
 from nsm_pipeline.playbook.models import Event, Property, Source, UseCase
 from nsm_pipeline.playbook.words import RESERVED
 
+MOST_FACTORS = 8
+
 
 class Checker:
     """Rules between the keys of one use case; each refusal names the key path."""
@@ -130,7 +132,6 @@ class Checker:
         self.known("north_star.metric", use_case.north_star.metric, use_case.metrics)
         for position, name in enumerate(use_case.outcomes):
             self.known(f"outcomes.{position}", name, use_case.metrics)
-        self._identity()
         seen = {use_case.north_star.metric: "north_star"}
         roles = {
             "inputs": [item.metric for item in use_case.inputs],
@@ -143,6 +144,7 @@ class Checker:
                 if name in seen:
                     self.refuse(path, f"found '{name}', which already has a role in {seen[name]}.")
                 seen[name] = role
+        self._identity({*seen, *use_case.outcomes})
         for position, item in enumerate(use_case.inputs):
             if item.drives is not None:
                 self.known(f"inputs.{position}.drives", item.drives, seen)
@@ -169,7 +171,8 @@ class Checker:
                 self.refuse(path, problem)
             seen.add(item.metric)
 
-    def _identity(self) -> None:
+    def _identity(self, with_role: set[str]) -> None:
+        """`with_role`: metrics that are computed every week, and so can be reconciled."""
         if self.use_case.formula is None:
             return None
         try:
@@ -180,6 +183,19 @@ class Checker:
             self.known("formula", metric, self.use_case.metrics)
         if name in operands(tree):
             self.refuse("formula", f"found '{name}' on both sides.")
+        for metric in (name, *operands(tree)):
+            if metric not in with_role:
+                self.refuse(
+                    "formula",
+                    f"found '{metric}', which has no role, and so no weekly value to reconcile the formula with; make "
+                    f"it an input with relation: formula. Metrics with a role: {', '.join(sorted(with_role))}.",
+                )
+        if len(operands(tree)) > MOST_FACTORS:
+            self.refuse(
+                "formula",
+                f"found {len(operands(tree))} metrics; at most {MOST_FACTORS} are accepted, or nobody can read why the "
+                "North Star moved. Put some of them together in a metric of their own.",
+            )
         return None
 
     def _input_cycle(self) -> None:

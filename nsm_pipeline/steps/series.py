@@ -142,7 +142,7 @@ def evidence_key(opened: Open, name: str, weeks: Sequence[date]) -> str:
         ]
         for week in weeks
     ]
-    gates = [gate.key() for gate in _gates(opened, name)]
+    gates = [use_case.formula, *(gate.key() for gate in _gates(opened, name))]
     growth = opened.growth_fingerprint(name)
     waiting = [[str(week), sorted(found)] for week in weeks if (found := opened.waiting(name, week))]
     return digest(GATES_VERSION, COPIES_VERSION, tables, gates, growth, waiting, sorted(_unreconciled(opened).items()))

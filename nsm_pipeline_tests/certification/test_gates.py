@@ -40,6 +40,7 @@ metrics:
 north_star: {metric: ordering_accounts}
 inputs: [{metric: gift_share, dimension: depth}]
 counter_metrics: [{metric: risk_share, protects: ordering_accounts, risk: none}]
+formula: ordering_accounts = gift_share / risk_share * 5
 """
 
 
@@ -51,7 +52,8 @@ def week_row(week: str, **changed: Any) -> dict[str, Any]:
     good = {
         "week": week, "complete": True, "landed": 100, "accepted_and_duplicate": 100, "files_not_reconciled": 0,
         "share_quarantined": 0.0, "share_duplicate": 0.01, "share_late": 0.1, "share_unmapped": 0.0, "events": 90,
-        "value": 5.0, "value_from_accounts": 5.0, "gap_to_accounts": 0.0, "growth": 0.0, "attainment": 1.0,
+        "value": 5.0, "value_from_accounts": 5.0, "gap_to_accounts": 0.0, "value_from_formula": 5.0,
+        "formula_gap": 0.0, "growth": 0.0, "attainment": 1.0,
         "active": 5, "new": 1, "retained": 3, "resurrected": 1, "churned": 2, "new_retained_resurrected": 5,
         "change_in_active": 0, "gained_less_churned": 0, "usual_events": 90.0, "volume_ratio": 1.0,
     }  # fmt: skip
@@ -118,6 +120,7 @@ FAULTS: list[tuple[str, str, dict[str, Any]]] = [
     ("value present", "north_star", {"value": None}),
     ("value not negative", "north_star", {"value": -1.0}),
     ("North Star equals account_weeks", "week", {"gap_to_accounts": 1.0}),
+    ("formula reconciles", "week", {"formula_gap": 2e-9}),
     ("slices add up", "slices", {"gap": 1.0}),
     ("active is accounted for", "week", {"new_retained_resurrected": 4}),
     ("change is accounted for", "week", {"gained_less_churned": 1}),
