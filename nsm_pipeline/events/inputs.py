@@ -26,7 +26,7 @@ from nsm_pipeline.lake import Document, Lake, digest
 from nsm_pipeline.playbook.loading import Playbook
 from nsm_pipeline.playbook.models import UseCase
 
-USAGE_VERSION = 3
+USAGE_VERSION = 4
 EVIDENCE_VERSION = 2
 EVIDENCE = "evidence"
 

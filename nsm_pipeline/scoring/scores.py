@@ -20,7 +20,7 @@ from nsm_pipeline.scoring.guardrails import guardrail_rows
 from nsm_pipeline.scoring.movements import movement_rows
 from nsm_pipeline.scoring.published import Published
 from nsm_pipeline.scoring.scorecard import scorecard_rows
-from nsm_pipeline.scoring.status import fill, statuses
+from nsm_pipeline.scoring.status import fill, settled_values, statuses
 from nsm_pipeline.scoring.targets import path_of
 from nsm_pipeline.scoring.tree import node_rows
 
@@ -59,4 +59,4 @@ def target_paths(published: Published) -> dict[str, dict[date, float]]:
     use_case, weeks = published.use_case, sorted(published.growth)
     targets = {item.metric: item.target for item in use_case.inputs if item.target is not None}
     targets[published.north_star] = use_case.north_star.target
-    return {metric: path_of(target, published.values(metric), weeks) for metric, target in targets.items()}
+    return {metric: path_of(target, settled_values(published, metric), weeks) for metric, target in targets.items()}
