@@ -63,7 +63,7 @@ class Evidence:
         }
 
 
-def tested_edges(use_case: UseCase) -> Iterator[Edge]:
+def believed_edges(use_case: UseCase) -> Iterator[Edge]:
     """Inputs that drive something by hypothesis, then the North Star with each declared outcome."""
     for item in use_case.inputs:
         if item.drives is not None and item.relation == "hypothesis":
@@ -77,7 +77,7 @@ def tested_edges(use_case: UseCase) -> Iterator[Edge]:
 def evidence(use_case: UseCase, values: Mapping[str, Mapping[date, float]]) -> dict[Edge, Evidence]:
     """Every tested edge with its evidence, from the metrics' values by complete week. All are tested together, since
     with many edges some seem to hold by chance."""
-    edges = list(tested_edges(use_case))
+    edges = list(believed_edges(use_case))
     names = dict.fromkeys(name for edge in edges for name in (edge.metric, edge.drives))
     history = cleared({name: values.get(name, {}) for name in names})
     links = {edge: _link(edge, history) for edge in edges}

@@ -161,6 +161,14 @@ def test_metric_trees_add_up(ran: Ran) -> None:
         assert len({place[0] for place in places}) >= 4
 
 
+def test_edges_that_are_arithmetic_reconcile(ran: Ran) -> None:
+    """Every edge of a metric tree that is declared as a formula holds over all published weeks."""
+    edges = [row for row in extract(ran.home, "tree_edges") if row["relation"] == "formula"]
+    assert [row["words"] for row in edges if row["verdict"] != "reconciled"] == []
+    declared = any(use_case.formula for use_case in load_playbook(ran.home / "playbook").use_cases.values())
+    assert edges or not declared
+
+
 def test_it_is_small_and_says_what_it_shows(ran: Ran) -> None:
     files = [file for folder in ("playbook", "landing") for file in (ran.source / folder).rglob("*") if file.is_file()]
     assert sum(file.stat().st_size for file in files) < LARGEST
