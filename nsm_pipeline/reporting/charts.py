@@ -188,20 +188,20 @@ def _diverging(part: Part, x: Linear, y: float, told: str) -> Markup:
     return group([text(0, y + 12, label), el("rect", x=a, y=y, width=max(1.0, b - a), height=16, class_=class_), ends])
 
 
-def trust_chart(case: OneUseCase, weeks: int = 52) -> Drawing | None:
+def trust_chart(case: OneUseCase, weeks: int = 52, width: float = 740.0, name: str = "trust") -> Drawing | None:
     """A cell per week: certified filled, withheld crossed, held or superseded half, in progress hollow; None without
     certificates."""
     shown = case.trusts[-weeks:]
     if not shown:
         return None
-    width, height = 720.0, 58.0
-    x = Weeks(shown[0].week, shown[-1].week, 8, width - 8)
+    height = 58.0
+    x = Weeks(shown[0].week, shown[-1].week, 12, width - 12)
     wide = min(20.0, x.step * 0.78)
     cells = [_cell(trust, x(trust.week) - wide / 2, wide) for trust in shown]
     kinds = {kind: sum(trust.kind == kind for trust in shown) for kind in WORDS}
     counts = ", ".join(f"{number(count)} {WORDS[kind].lower()}" for kind, count in kinds.items() if count)
     return Drawing(
-        "trust",
+        name,
         "What the certificates say, week by week",
         f"Of {counted(len(shown), 'week')}: {counts}.",
         width,

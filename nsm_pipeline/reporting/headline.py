@@ -5,7 +5,7 @@ What belongs here: sentences, each from published rows. What does not: numbers' 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from nsm_pipeline.reporting.monday import Monday
@@ -24,6 +24,8 @@ from nsm_pipeline.scoring.status import METRIC_WORDS
 
 COLOUR_WORDS = {"green": "green", "yellow": "yellow", "red": "red", "no_colour": "no colour"}
 AT_A_PRICE = "on course at a price"
+NAMED = 6
+"""Up to so many use cases the headline names them all; beyond, it counts them."""
 UNPUBLISHED = ("withheld", "held", "missing")
 
 
@@ -50,13 +52,8 @@ def headline(monday: Monday) -> str:
     if len(said) == 1 and len(monday.use_cases) > 1:
         quantity = "Both" if len(monday.use_cases) == 2 else f"All {len(monday.use_cases)} use cases"
         return f"{quantity} are {said[0][0]}"
-    if len(monday.use_cases) > 6:
-        return "; ".join(
-            f"{len(titles)} of {len(monday.use_cases)} {_is(titles)} {course}"
-            if place == 0
-            else f"{listed(titles, 3)} {_is(titles)} {course}"
-            for place, (course, titles) in enumerate(said)
-        )
+    if len(monday.use_cases) > NAMED:
+        return _counted_courses(len(monday.use_cases), {course: len(titles) for course, titles in said})
     return "; ".join(f"{listed(titles)} {_is(titles)} {course}" for course, titles in said)
 
 
@@ -65,18 +62,28 @@ def lede(monday: Monday) -> tuple[str, ...]:
     return tuple(_ranked(monday))[:2]
 
 
+def _counted_courses(count: int, courses: Mapping[str, int]) -> str:
+    """3 of 12 use cases are on course; 5 are slightly behind, 4 are behind."""
+    good = courses.get("on course", 0)
+    begin = f"{good or 'None'} of {count} use cases {'is' if good < 2 else 'are'} on course"
+    others = [
+        f"{many} {'is' if many == 1 else 'are'} {course}" for course, many in courses.items() if course != "on course"
+    ]
+    return f"{begin}; {', '.join(others)}"
+
+
 def _ranked(monday: Monday) -> Iterator[str]:
     yield from _trust_sentences(monday)
     red = [(case, rows[-1]) for case in monday.use_cases for rows in case.guardrails if rows[-1]["status"] == "red"]
     for case, row in sorted(red, key=lambda found: found[0].newest is None or found[0].newest["status"] != "green"):
         yield guardrail_sentence(case, row)
     behind = [
-        case
+        (case, case.newest)
         for case in monday.use_cases
         if case.newest and case.newest["status"] in ("red", "yellow") and case.newest["attainment"] is not None
     ]
-    for case in sorted(behind, key=lambda case: case.newest["attainment"] if case.newest else 0.0):
-        yield _gap_sentence(case)
+    for case, row in sorted(behind, key=lambda found: found[1]["attainment"]):
+        yield _gap_sentence(case, row)
     if monday.week is not None and not red:
         yield "No guardrail is past its limit."
 
@@ -95,22 +102,15 @@ def guardrail_sentence(case: OneUseCase, row: Row) -> str:
     """A red guardrail: what it stands at, against which limit, since when."""
     growing = case.newest is not None and case.newest["status"] == "green"
     begin = f"{case.title}’s growth has a price" if growing else f"{case.title} is at risk"
-    limit = (
-        f" against a limit of {number(row['breach_at'], row['unit'], row['value'])}"
-        if row["breach_at"] is not None
-        else ""
-    )
-    since = f", red since {day(row['since'])}" if row["since"] and row["since"] != row["week"] else ""
-    return f"{begin}: {_lower(row['title'])} stands at {with_unit(row['value'], row['unit'])}{limit}{since}."
+    limit = f"its limit of {number(row['breach_at'], row['unit'], row['value'])}" if row["breach_at"] else "its limit"
+    since = f" since {day(row['since'])}" if row["since"] and row["since"] != row["week"] else ""
+    return f"{begin}: {_lower(row['title'])} is {with_unit(row['value'], row['unit'])}, past {limit}{since}."
 
 
-def _gap_sentence(case: OneUseCase) -> str:
-    row = case.newest
-    assert row is not None
-    told = (
-        f"{number(row['value'], row['unit'])} against a target of {with_unit(row['target'], row['unit'], row['value'])}"
-    )
-    return f"{case.title} stands at {told}, {share(row['attainment'])} of it."
+def _gap_sentence(case: OneUseCase, row: Row) -> str:
+    aim = number(row["target"], row["unit"], row["value"])
+    told = with_unit(row["value"], row["unit"])
+    return f"{case.title} stands at {told}, {share(row['attainment'])} of its target of {aim}."
 
 
 def _course(monday: Monday, case: OneUseCase) -> str:

@@ -12,7 +12,7 @@ from itertools import pairwise
 
 from markupsafe import Markup
 
-from nsm_pipeline.reporting.one_use_case import WEEK, OneUseCase, Row
+from nsm_pipeline.reporting.one_use_case import OneUseCase, Row
 from nsm_pipeline.reporting.svg import Drawing, Linear, Point, Weeks, band, el, group, line, months, path, runs, text
 from nsm_pipeline.reporting.svg import ticks as round_values
 from nsm_pipeline.reporting.wording import day, number, short_day, week_span, with_unit
@@ -163,12 +163,10 @@ def _shortfall(frame: _Frame, rows: Sequence[Row]) -> list[Markup]:
 
 
 def _values(frame: _Frame, rows: Sequence[Row]) -> list[Markup]:
-    """A solid line through complete weeks; to a week in progress a thin one, which ends in a hollow point."""
+    """A line through complete weeks, and hollow points for those in progress: part of a week is no fall."""
     done = [row for row in rows if row["stage"] != "flash"]
     open_ = [row for row in rows if row["stage"] == "flash"]
     parts = frame.lines(done, "value", "value")
-    if done and open_ and open_[0]["week"] - done[-1]["week"] == WEEK:
-        parts.append(path([frame.at(row, "value") for row in (done[-1], *open_)], "flash-line"))
     parts += [el("circle", cx=x, cy=y, r=3.5, class_="flash") for x, y in (frame.at(row, "value") for row in open_)]
     if done:
         x, y = frame.at(done[-1], "value")

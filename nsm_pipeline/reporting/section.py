@@ -95,6 +95,7 @@ class Section:
     growth: Drawing | None
     movement: Drawing | None
     certificates: Drawing | None
+    certificates_small: Drawing | None
     goals: tuple[Goal, ...]
     inputs: tuple[Multiple, ...]
     tree: str
@@ -121,6 +122,7 @@ def section_of(monday: Monday, case: OneUseCase, place: int) -> Section:
         growth=growth_chart(case),
         movement=movement_chart(case),
         certificates=trust_chart(case),
+        certificates_small=trust_chart(case, 26, 360.0, "trust-small"),
         goals=_goals(case),
         inputs=tuple(map(_multiple, case.inputs)),
         tree=tree_svg(case.nodes, case.edges) if case.nodes else "",

@@ -16,13 +16,24 @@ from nsm_pipeline.reporting.svg import Linear, Weeks, band, el, group, mark, pat
 WEEKS_SHOWN = 26
 
 
-def sparkline(rows: Sequence[Row], label: str, colour: str = "", target: str | None = None,
-              width: float = 170, height: float = 46) -> Markup:  # fmt: skip
-    """Values by week, the newest complete one marked by its status. `target`: the column of a second, dashed
-    line. Empty where nothing has a value."""
+def sparkline(
+    rows: Sequence[Row],
+    label: str,
+    colour: str = "",
+    target: str | None = None,
+    width: float = 170,
+    height: float = 46,
+) -> Markup:
+    """As `spark_shapes`, as an element of a page with a label; empty where nothing has a value."""
+    parts = spark_shapes(rows, colour, target, width, height)
+    return _small(parts, label, width, height) if parts else Markup("")
+
+
+def spark_shapes(rows: Sequence[Row], colour: str, target: str | None, width: float, height: float) -> list[Markup]:
+    """Values by complete week, the newest one marked by its status. `target`: the column of a second, dashed line."""
     done = [row for row in rows if row["value"] is not None and row["stage"] != "flash"][-WEEKS_SHOWN:]
     if not done:
-        return Markup("")
+        return []
     there = [row for row in done if target and row[target] is not None]
     found = [row["value"] for row in done] + [row[target] for row in there if target]
     x = Weeks(done[0]["week"], done[-1]["week"], 4, width - 10)
@@ -36,8 +47,7 @@ def sparkline(rows: Sequence[Row], label: str, colour: str = "", target: str | N
         path([(x(done[p]["week"]), y(done[p]["value"])) for p in run], "value")
         for run in runs([row["week"] for row in done])
     ]
-    parts.append(_end(done[-1], x, y, colour))
-    return _small(parts, label, width, height)
+    return [*parts, _end(done[-1], x, y, colour)]
 
 
 def guardrail_sparkline(rows: Sequence[Row], label: str, width: float = 170, height: float = 46) -> Markup:

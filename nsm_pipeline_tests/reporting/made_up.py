@@ -266,6 +266,7 @@ def _edges(rows: list[Row], name: str) -> None:
 
 def _told(rows: dict[str, list[Row]], name: str, days: list[date]) -> None:
     for back, kind, text, metric, url in (
+        (0, "note", "Pricing page changed", None, None),
         (3, "work", "Free-tier limit lifted (Growth)", "active_teams", "https://example.org/limit"),
         (12, "work", "Template gallery (Editor)", "value_share", "https://example.org/templates"),
         (17, "instrumentation", "plan_saved is sent as plan.saved", None, None),
