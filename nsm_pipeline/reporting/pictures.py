@@ -56,7 +56,8 @@ def _charts(case: OneUseCase, style: str) -> Iterator[tuple[str, str]]:
 
 def _tree(case: OneUseCase, style: str) -> Iterator[tuple[str, str]]:
     if case.nodes:
-        yield "tree", tree_svg(case.nodes, case.edges, style)
+        ground = "<rect width=\"100%\" height=\"100%\" class=\"ground\"/>"
+        yield "tree", tree_svg(case.nodes, case.edges, style).replace("</style>", f"</style>{ground}", 1)
 
 
 def standing_alone(drawing: Drawing, of: str, style: str) -> str:
@@ -82,8 +83,9 @@ def standing_alone(drawing: Drawing, of: str, style: str) -> str:
 
 def resolved(style: str) -> str:
     """A sheet with the light colours in the place of variables."""
-    variables = dict(re.findall(r"--([a-z-]+): ([^;]+);", sheet("style.css").split("@media")[0])) | {"font": FACES}
-    told = VARIABLE.sub(lambda match: variables.get(match[1], match[2] or "none"), style)
+    variables: dict[str, str] = dict(re.findall(r"--([a-z-]+): ([^;]+);", sheet("style.css").split("@media")[0])) | {"font": FACES}
+    told = VARIABLE.sub(lambda match: str(variables.get(match[1], match[2] or "none")), style)
+    told = told.replace("font-weight: 650", "font-weight: 700")  # faces without a weight between show the lighter one
     return COMMENT.sub("", told) + (
         f".ground {{ fill: {variables['card']}; }} .chart .headline {{ font-weight: 700; font-size: 17px; "
         f"fill: {variables['ink']}; }}"
