@@ -16,6 +16,7 @@ from nsm_pipeline.errors import UserError
 from nsm_pipeline.home import Home
 from nsm_pipeline.publishing.record import Record
 from nsm_pipeline.publishing.rendering import DESCRIPTOR
+from nsm_pipeline.publishing.tableau import write_hyper
 from nsm_pipeline.steps.as_published import current_files, publication_of
 from nsm_pipeline.steps.opening import open_playbook
 
@@ -23,16 +24,27 @@ console = Console(stderr=True, soft_wrap=True)
 OURS = (".parquet", ".csv")
 
 
-def write_to(home: Home, out: Path, as_published: str | None, *, force: bool) -> None:
-    """Write the extract as it is, or as it was published on a date, and say which version it is."""
-    out = out.expanduser().absolute()
-    _check(home, out, force)
+def write_to(home: Home, out: Path | None, as_published: str | None, *, force: bool, hyper: Path | None = None) -> None:
+    """Write the extract as it is, or as it was published on a date, to a folder, a file for Tableau, or both, and say
+    which version it is."""
+    if out is None and hyper is None:
+        raise UserError("nsm extract: where to? --out FOLDER for Parquet files and CSV, --hyper FILE for Tableau.")
+    out, hyper = (path.expanduser().absolute() if path is not None else None for path in (out, hyper))
+    if out is not None:
+        _check(home, out, force)
+    if hyper is not None:
+        _check_hyper(home, hyper, force)
     if as_published is None:
         given, said = current_files(home), "The current extract"
     else:
         publication = publication_of(home, open_playbook(home).calendar, as_published)
         given = Record.of(home).give_back(publication.version)
         said = f"Version {publication.version}, published {publication.at:%Y-%m-%d %H:%M:%S} UTC,"
+    if hyper is not None:
+        write_hyper(given.files, hyper)
+        console.print(f"{said} is in {hyper}", highlight=False, markup=False)
+    if out is None:
+        return
     _replace(out, given.files)
     console.print(f"{said} is in {out}", highlight=False, markup=False)
     if given.rewritten:
@@ -42,6 +54,17 @@ def write_to(home: Home, out: Path, as_published: str | None, *, force: bool) ->
             "published then.",
             highlight=False,
         )
+
+
+def _check_hyper(home: Home, out: Path, force: bool) -> None:
+    if out.suffix != ".hyper":
+        raise UserError(f"--hyper: found '{out}'; a file whose name ends in .hyper is needed.")
+    if home.root in out.resolve().parents:
+        raise UserError(f"--hyper: found '{out}', which belongs to the home; choose a file outside {home.root}.")
+    if out.is_dir():
+        raise UserError(f"--hyper: found '{out}', which is a folder; a file is needed.")
+    if out.exists() and not force:
+        raise UserError(f"--hyper: found '{out}', which is there already; --force replaces it.")
 
 
 def _check(home: Home, out: Path, force: bool) -> None:

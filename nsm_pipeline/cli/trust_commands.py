@@ -75,15 +75,17 @@ def verify(
 
 @app.command()
 def extract(
-    out: Annotated[Path, typer.Option("--out", help="The folder to write.")],
+    out: Annotated[Path | None, typer.Option("--out", help="The folder to write.")] = None,
+    hyper: Annotated[Path | None, typer.Option("--hyper", help="The file for Tableau to write.")] = None,
     as_published: AsPublishedOption = None,
     force: Annotated[bool, typer.Option("--force", help="Replace an extract that is there.")] = False,
     home: HomeOption = None,
 ) -> None:
-    """Write the extract to a folder: what readers see now, or byte for byte what they saw on a date."""
+    """Write the extract to a folder: what readers see now, or byte for byte what they saw on a date. Or for Tableau, as
+    one file."""
     from nsm_pipeline.cli.extracting import write_to
 
-    write_to(home_of(home), out, as_published, force=force)
+    write_to(home_of(home), out, as_published, force=force, hyper=hyper)
 
 
 @app.command()
