@@ -1,6 +1,7 @@
 """The entry point of `nsm`: every command, exit codes, errors as one readable paragraph.
 
-What belongs here: what becomes of an error. What does not: commands (`pipeline_commands`, `trust_commands`).
+What belongs here: what becomes of an error. What does not: commands (`pipeline_commands`, `trust_commands`,
+`playbook_pages`).
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from datetime import datetime
 
 from rich.console import Console
 
-from nsm_pipeline.cli import pipeline_commands, trust_commands  # noqa: F401 (they register their commands)
+from nsm_pipeline.cli import pipeline_commands, playbook_pages, trust_commands  # noqa: F401 (they register commands)
 from nsm_pipeline.cli.app import State, app
 from nsm_pipeline.cli.exits import FAILED, UNUSABLE
 from nsm_pipeline.errors import UserError

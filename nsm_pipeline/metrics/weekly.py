@@ -61,12 +61,7 @@ class WeeklyMetrics:
         numbers = Numbers()
         self.week.run(connection, numbers)
         if self.attributes:
-            connection.execute(
-                f"""CREATE OR REPLACE TEMP TABLE known AS
-                SELECT week, snapshot.*, (week, account_id) IN ({self.sql_active}) AS _is_active
-                FROM snapshot, (SELECT unnest($weeks::DATE[]) AS week)""",
-                {"weeks": list(weeks)},
-            )
+            connection.execute(self.sql_known, {"weeks": list(weeks)})
             numbers.add("all", connection.execute(self.sql_attributes))
             for name, sql in self.sql_attribute_slices.items():
                 numbers.add(name, connection.execute(sql))
@@ -76,6 +71,13 @@ class WeeklyMetrics:
     def tables(self, week: date, numbers: Numbers, roles: Sequence[Role]) -> dict[Role, pa.Table]:
         """Metric rows of some roles, once all their numbers are there."""
         return {role: metric_rows(self.plan, self.names, role, week, numbers) for role in roles}
+
+    @property
+    def sql_known(self) -> str:
+        """The weeks' accounts, each told whether it is active in them; `$weeks` are their first days."""
+        return f"""CREATE OR REPLACE TEMP TABLE known AS
+            SELECT week, snapshot.*, (week, account_id) IN ({self.sql_active}) AS _is_active
+            FROM snapshot, (SELECT unnest($weeks::DATE[]) AS week)"""
 
     def _compile_attributes(self) -> None:
         flags = {"_is_active": "boolean"}
@@ -142,15 +144,18 @@ class WeeklyMetrics:
         """The queries of first events ever, by journey: over the table `history`; whether they read `snapshot`."""
         return {one.name: one.sql_began() for one in self.journeys if one.journey.reads_history}
 
+    @staticmethod
+    def sql_window(days: int) -> str:
+        """The events of a window of so many local days, with the week that they count for."""
+        return f"""SELECT targets.week, events.* EXCLUDE (week) FROM events
+            JOIN targets ON occurred_at < ends_at AND occurred_at >= {window_start(days)}"""
+
     def far(self, connection: duckdb.DuckDBPyConnection, began: Mapping[str, pa.Table]) -> Numbers:
         """What reads beyond the week, from the connection's tables `events` (of the weeks and those around them),
         `targets`, `days`, `snapshot` and the tables of first events ever, `began`, by journey."""
         numbers = Numbers()
         for window in self.windows:
-            connection.execute(
-                f"""CREATE OR REPLACE TEMP VIEW {WINDOW_EVENTS} AS SELECT targets.week, events.* EXCLUDE (week)
-                FROM events JOIN targets ON occurred_at < ends_at AND occurred_at >= {window_start(window.days)}"""
-            )
+            connection.execute(f"CREATE OR REPLACE TEMP VIEW {WINDOW_EVENTS} AS {self.sql_window(window.days)}")
             window.run(connection, numbers)
         for journey in self.journeys:
             if journey.name in began:

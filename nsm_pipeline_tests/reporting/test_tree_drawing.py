@@ -10,11 +10,11 @@ from xml.etree import ElementTree
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from trees import a_tree, edge, grocery, node, rows_of
 
 from nsm_pipeline.reporting.text_width import cut, width_of, wrapped
 from nsm_pipeline.reporting.tree_drawing import tree_svg, tree_table
 from nsm_pipeline.reporting.tree_layout import Slot, crossings, layout, without_circles
-from nsm_pipeline_tests.reporting.trees import a_tree, edge, grocery, node, rows_of
 
 SVG = "{http://www.w3.org/2000/svg}"
 Box = tuple[float, float, float, float]
