@@ -23,7 +23,7 @@ from nsm_pipeline.orchestration.checks import file_check, gate_checks
 from nsm_pipeline.orchestration.instrumentation import instrumentation_asset
 from nsm_pipeline.orchestration.jobs import ingest_job, landing_sensor, pipeline_job, schedules
 from nsm_pipeline.orchestration.partitions import weekly_partitions
-from nsm_pipeline.orchestration.publication import certificates_asset, extracts_asset
+from nsm_pipeline.orchestration.publication import certificates_asset, dashboard, extracts_asset, playbook_pages
 from nsm_pipeline.orchestration.resources import HomeResource
 from nsm_pipeline.steps.opening import Open, open_playbook
 
@@ -47,6 +47,8 @@ def build_definitions(home: Home, as_of: date | None = None) -> dg.Definitions:
             *(instrumentation_asset(plan, TEAM) for plan in opened.plans.values()),
             certificates_asset(opened.plans),
             extracts_asset(opened.plans),
+            dashboard,
+            playbook_pages,
         ],
         asset_checks=[file_check(), gate_checks(use_cases)],
         jobs=jobs,

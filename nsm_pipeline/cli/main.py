@@ -13,7 +13,7 @@ from datetime import datetime
 
 from rich.console import Console
 
-from nsm_pipeline.cli import pipeline_commands, playbook_pages, trust_commands  # noqa: F401 (they register commands)
+from nsm_pipeline.cli import pipeline_commands, playbook_pages, report_commands, trust_commands  # noqa: F401 (they register commands)
 from nsm_pipeline.cli.app import State, app
 from nsm_pipeline.cli.exits import FAILED, UNUSABLE
 from nsm_pipeline.errors import UserError

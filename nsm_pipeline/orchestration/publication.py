@@ -1,4 +1,4 @@
-"""The assets right of the gates: certificates, extracts with what is scored in them. Each calls one step.
+"""The assets right of the gates: certificates, extracts with what is scored in them, pages. Each calls one step.
 
 What belongs here: asset specs and shells. What does not: anything that works without Dagster (`steps`).
 
@@ -23,9 +23,13 @@ from nsm_pipeline.publishing.extracts import last_shown
 from nsm_pipeline.publishing.score_tables import GUARDRAILS, MOVEMENTS, SCORECARD, TREE_EDGES, TREE_NODES
 from nsm_pipeline.publishing.tables import EXTRACT
 from nsm_pipeline.steps.certificates import run_certificates
+from nsm_pipeline.steps.handbook import build_handbook
+from nsm_pipeline.steps.pages import run_dashboard
 from nsm_pipeline.steps.publication import run_publication
 from nsm_pipeline.steps.release import Restatement
 
+DASHBOARD = dg.AssetKey("dashboard")
+HANDBOOK = dg.AssetKey("playbook_pages")
 SCORED: dict[str, tuple[ExtractTable, ...]] = {
     "scorecard": (SCORECARD,),
     "guardrails": (GUARDRAILS,),
@@ -132,3 +136,47 @@ def _scored_metadata(key: dg.AssetKey, published: Mapping[str, pa.Table], versio
         found[table.name] = preview(mine, NEWEST)
         found[f"rows of {table.name}"] = mine.num_rows
     return found
+
+
+@dg.asset(
+    key=DASHBOARD,
+    deps=[EXTRACTS],
+    group_name="publication",
+    owners=TEAM,
+    kinds={"html"},
+    description="The page that is read on Monday, from the published version alone; with its charts and the digest.",
+)
+def dashboard(home: HomeResource) -> dg.MaterializeResult[Any]:
+    made = run_dashboard(home.open())
+    if made is None:
+        return dg.MaterializeResult(metadata={"page": "nothing is published yet"})
+    return dg.MaterializeResult(
+        metadata={
+            "version": made.version,
+            "page": dg.MetadataValue.path(str(made.page)),
+            "open": dg.MetadataValue.url(made.page.as_uri()),
+            "preview": dg.MetadataValue.md(made.digest),
+            "charts": len(made.pictures),
+        }
+    )
+
+
+@dg.asset(
+    key=HANDBOOK,
+    deps=[EXTRACTS],
+    group_name="publication",
+    owners=TEAM,
+    kinds={"html"},
+    description="The company's metric handbook, from the definitions, with the values that are published now.",
+)
+def playbook_pages(home: HomeResource) -> dg.MaterializeResult[Any]:
+    opened = home.open()
+    made = build_handbook(opened.home, opened.calendar.as_of)
+    page = made.folder / "index.html"
+    return dg.MaterializeResult(
+        metadata={
+            "page": dg.MetadataValue.path(str(page)),
+            "open": dg.MetadataValue.url(page.as_uri()),
+            "changed": dg.MetadataValue.md("\n".join(f"* {name}" for name in made.written) or "nothing"),
+        }
+    )

@@ -56,7 +56,7 @@ def _charts(case: OneUseCase, style: str) -> Iterator[tuple[str, str]]:
 
 def _tree(case: OneUseCase, style: str) -> Iterator[tuple[str, str]]:
     if case.nodes:
-        ground = "<rect width=\"100%\" height=\"100%\" class=\"ground\"/>"
+        ground = '<rect width="100%" height="100%" class="ground"/>'
         yield "tree", tree_svg(case.nodes, case.edges, style).replace("</style>", f"</style>{ground}", 1)
 
 
@@ -83,7 +83,9 @@ def standing_alone(drawing: Drawing, of: str, style: str) -> str:
 
 def resolved(style: str) -> str:
     """A sheet with the light colours in the place of variables."""
-    variables: dict[str, str] = dict(re.findall(r"--([a-z-]+): ([^;]+);", sheet("style.css").split("@media")[0])) | {"font": FACES}
+    variables: dict[str, str] = dict(re.findall(r"--([a-z-]+): ([^;]+);", sheet("style.css").split("@media")[0])) | {
+        "font": FACES
+    }
     told = VARIABLE.sub(lambda match: str(variables.get(match[1], match[2] or "none")), style)
     told = told.replace("font-weight: 650", "font-weight: 700")  # faces without a weight between show the lighter one
     return COMMENT.sub("", told) + (

@@ -1,0 +1,76 @@
+"""The step that writes what people read on Monday: the dashboard with its charts, and the digest.
+
+What belongs here: from a publication to files under `pages/`. What does not: how a page looks (`reporting`).
+
+Pages are made from the tables of one publication alone, so that everything on them is as published, and can be made
+again of any earlier one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nsm_pipeline.lake import replacing
+from nsm_pipeline.publishing.extracts import last_shown
+from nsm_pipeline.publishing.record import Publication, Record
+from nsm_pipeline.steps.opening import Open
+
+if TYPE_CHECKING:
+    from nsm_pipeline.reporting.monday import Monday
+
+PAGE, DIGEST, CHARTS = "dashboard.html", "digest.md", "charts"
+
+
+@dataclass(frozen=True)
+class Made:
+    """Files of one dashboard, the version of the extract that they are of, and the digest's text."""
+
+    version: str
+    page: Path
+    digest: str
+    pictures: tuple[Path, ...]
+
+
+def run_dashboard(opened: Open) -> Made | None:
+    """Write the dashboard of what is published now, each file at once; None where nothing is."""
+    with opened.home.lock("pages"):
+        monday = monday_of(opened)
+        if monday is None:
+            return None
+        from nsm_pipeline.reporting.dashboard import dashboard_html
+        from nsm_pipeline.reporting.digest import digest_markdown
+        from nsm_pipeline.reporting.pictures import pictures
+
+        folder = opened.home.pages
+        digest = digest_markdown(monday)
+        charts = {folder / CHARTS / name: content for name, content in pictures(monday).items()}
+        page = folder / PAGE
+        files = {page: dashboard_html(monday).encode(), folder / DIGEST: digest.encode(), **charts}
+        for file, content in files.items():
+            write(file, content)
+        for file in sorted((folder / CHARTS).glob("*")):
+            if file not in charts:
+                file.unlink()
+        return Made(monday.version, page, digest, tuple(charts))
+
+
+def monday_of(opened: Open, publication: Publication | None = None) -> Monday | None:
+    """What the pages show: of a publication on record, or else of the one that readers see now; None without one."""
+    from nsm_pipeline.reporting.monday import Monday
+
+    company = opened.playbook.settings.company
+    if publication is not None:
+        tables = Record.of(opened.home).tables(publication.version)
+        return Monday.of(tables, company, publication.version, publication.at)
+    shown = last_shown(opened.home)
+    if shown is None or shown.publication is None:
+        return None
+    return Monday.of(shown.tables, company, shown.publication.version, shown.publication.at)
+
+
+def write(file: Path, content: bytes) -> None:
+    """A page's file, replaced in one step: a reader sees the old one or the new one."""
+    with replacing(file, journal=False) as temporary:
+        temporary.write_bytes(content)
