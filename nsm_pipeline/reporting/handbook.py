@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from nsm_pipeline.linting.findings import CRITERIA
+from nsm_pipeline.playbook.adoption import Adoption
 from nsm_pipeline.playbook.guardrails import Guardrail, guardrail_of
 from nsm_pipeline.playbook.kinds import definition_text
 from nsm_pipeline.playbook.models import CounterMetric, Input, UseCase
@@ -35,6 +36,7 @@ NOTES = {
     "events": "What metrics know, and how it has been sent over time: since inclusive, until exclusive.",
     "counter_metrics": "What must not get worse meanwhile.",
     "inputs": "What moves the North Star, and who moves it.",
+    "adoption": "Colours per account and week: of each account's own value over the window.",
     "tolerances": "How much the built-in gates put up with before they withhold a week.",
     "checklist": "The seven criteria of a good North Star, with the group's answers.",
 }
@@ -83,6 +85,7 @@ def page_of(use_case: UseCase, sql: Mapping[str, str] | None = None) -> Page:
         "without": said("without", use_case.without),
         "counter_metrics": _items("counter_metrics", (_counter(use_case, one) for one in use_case.counter_metrics)),
         "outcomes": _outcomes(use_case),
+        "adoption": _items("adoption", (_adoption(use_case, one) for one in use_case.adoption)),
         "metrics": _items("metrics", (_metric(use_case, name, (sql or {}).get(name, "")) for name in metrics)),
         "activity": _activity(use_case),
         "slices": said("slices", use_case.slices),
@@ -222,6 +225,15 @@ def _held(guardrail: Guardrail, value: float, unit: str) -> str:
 def _outcomes(use_case: UseCase) -> Part:
     facts = [_metric_link(use_case, name, "Leads", name) for name in use_case.outcomes]
     return Part("outcomes", "Outcomes", tuple(facts), note="What the North Star is supposed to lead.")
+
+
+def _adoption(use_case: UseCase, one: Adoption) -> Part:
+    unit = use_case.metrics[one.metric].unit
+    bounds = [(key, getattr(one, key)) for key in ("red", "yellow", "green")]
+    words = [_metric_link(use_case, "metric", "Metric", one.metric, follows=True)]
+    words += [Fact(key, label_of(key), f"{bound.op} {amount(bound.number, unit)}") for key, bound in bounds]
+    rest = part_of(one.metric, _title(use_case, one.metric), one, skip=("metric", "red", "yellow", "green"))
+    return replace(rest, facts=(*words, *rest.facts))
 
 
 def _activity(use_case: UseCase) -> Part:

@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel
 
+from nsm_pipeline.playbook.adoption import Bound
 from nsm_pipeline.playbook.literals import spelled
 from nsm_pipeline.playbook.metric_models import Metric, Step
 from nsm_pipeline.playbook.models import Against, Annotation, Gate, PropertyMapping
@@ -27,7 +28,7 @@ SHARES = {
     "volume_low", "tolerance",
 }  # fmt: skip
 # Keys whose text a person wrote to be read; Markdown's emphasis, code and links count in it.
-PROSE = {"vision", "value_moment", "description", "risk", "text"}
+PROSE = {"vision", "value_moment", "description", "risk", "text", "call_to_action"}
 CODE = {"where", "formula", "of", "count", "memory_limit", "temp_directory"}
 LABELS = {"start": "from", "shown_as": "as", "source": "from"}
 
@@ -208,6 +209,7 @@ SHORT: dict[type[BaseModel], Callable[[Any], str]] = {
     Window: _window,
     Within: _within,
     Having: str,
+    Bound: str,
     Against: lambda against: f"median of {many(against.weeks, 'week')}",
     Step: _step,
     PropertyMapping: _mapping,

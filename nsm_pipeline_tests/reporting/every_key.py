@@ -100,7 +100,7 @@ def others(name: str, value: Any, annotation: Any) -> Iterator[Any]:
     elif isinstance(value, bool):
         yield not value
     elif isinstance(value, str):
-        yield "other" if name in REFERENCES else f"{value}x"
+        yield next(one for one in ("other", "unused") if one != value) if name in REFERENCES else f"{value}x"
     elif isinstance(value, int | float):
         yield value + 1
     elif isinstance(value, date):

@@ -81,8 +81,9 @@ def test_the_order_of_keys_is_no_change() -> None:
 
 def test_whatever_changes_is_told() -> None:
     """Of any one key that changes something is told, and nothing of what only follows from it."""
+    before = page_of(full_use_case())
     for _, path, new in changes_of(full_use_case()):
-        assert said(new), path
+        assert changed_pages(before, page_of(new)), path
 
 
 def test_settings_are_told_first() -> None:
