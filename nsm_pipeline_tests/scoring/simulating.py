@@ -123,21 +123,22 @@ def tables(found: Mapping[Cell, Rates]) -> str:
         )
     lines += [
         "",
-        "| three inputs of 15 move the North Star | weeks | alone | supported | at its lag | contradicted | of all |",
+        "| three inputs of 15 move the North Star | weeks | alone | supported | at its lag | contradicted | false |",
     ]
     lines.append("|---|---|---|---|---|---|---|")
     for cell in (*LINKED_CELLS, *AGAINST_CELLS):
         at = found[cell]
         sign = ", against what is expected" if cell.against else ""
         supported, contradicted = (at.wrong_sign, at.found) if cell.against else (at.found, at.wrong_sign)
-        parts = (at.found_alone, supported, at.at_lag, contradicted, at.false_share)
+        of_found = (at.at_lag if at.found else None, at.false_share if at.found else None)
+        parts = (at.found_alone, supported, of_found[0], contradicted, of_found[1])
         name = f"r = {cell.strength}{sign}; {KINDS[cell.kind]}"
         lines.append(f"| {name} | {cell.weeks} | " + " | ".join(map(_shown, parts)) + " |")
     return "\n".join(lines)
 
 
-def _shown(share: float) -> str:
-    return f"{share:.1%}".replace("%", " %")
+def _shown(share: float | None) -> str:
+    return "–" if share is None else f"{share:.1%}".replace("%", " %")
 
 
 if __name__ == "__main__":
