@@ -10,14 +10,17 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import pyarrow.parquet as pq
 from rich.console import Console, Group
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
 from nsm_pipeline.publishing.dictionary import title_of
+from nsm_pipeline.publishing.score_tables import SCORECARD
 from nsm_pipeline.steps.certificates import WeekState
 from nsm_pipeline.steps.opening import Open
+from nsm_pipeline.steps.pages import PAGE
 
 console = Console(soft_wrap=False)
 SPARKS = "▁▂▃▄▅▆▇█"
@@ -28,12 +31,15 @@ MARKS = {
     "flash": "[yellow]◔ flash[/]",
     "missing": "[red]? missing[/]",
 }
+COLOURS = {"green": "[green]●[/]", "yellow": "[yellow]▲[/]", "red": "[red]◆[/]", "no_colour": "[dim]○[/]"}
 HISTORY = 26
+SCORED = ["use_case", "week", "state", "joint_status", "joint_words", "attainment", "target", "verdict"]
 
 
 def summarise(opened: Open, states: Sequence[WeekState]) -> dict[str, Any]:
     """Per use case: the latest complete week, the one in progress, states of all weeks, withheld weeks and why."""
     use_cases = {}
+    scored = _scored(opened)
     for name, use_case in opened.playbook.use_cases.items():
         rows = opened.lake.read("growth", name).to_pylist() if opened.lake.exists("growth", name) else []
         mine = [state for state in states if state.use_case == name]
@@ -62,6 +68,7 @@ def summarise(opened: Open, states: Sequence[WeekState]) -> dict[str, Any]:
                 if s.state == "withheld"
             ],
             "held": [{"week": s.week, "why": s.held, "published": s.certificate_id} for s in mine if s.state == "held"],
+            "scored": scored.get(name),
             "history": [row["value"] for row in complete[-HISTORY:]],
         }
     return {
@@ -74,7 +81,15 @@ def summarise(opened: Open, states: Sequence[WeekState]) -> dict[str, Any]:
         ],
         "use_cases": use_cases,
         "extracts": str(opened.home.extracts / "current"),
+        "dashboard": str(page) if (page := opened.home.pages / PAGE).is_file() else None,
     }
+
+
+def _scored(opened: Open) -> dict[str, dict[str, Any]]:
+    """The newest complete week of each use case as the published scorecard has it."""
+    file = opened.home.extracts / "current" / f"{SCORECARD.name}.parquet"
+    rows = pq.ParquetFile(file).read(SCORED).to_pylist() if file.is_file() else []
+    return {row["use_case"]: row for row in sorted(rows, key=lambda row: row["week"]) if row["state"] != "flash"}
 
 
 def print_json(opened: Open, states: Sequence[WeekState]) -> None:
@@ -98,6 +113,8 @@ def print_summary(opened: Open, states: Sequence[WeekState]) -> None:
     for file in summary["files_set_aside"]:
         console.print(f"[yellow]Set aside[/] {file['path']}: {file['reason']}", highlight=False)
     console.print(f"Extracts: [bold]{summary['extracts']}[/]", highlight=False, soft_wrap=True)
+    if summary["dashboard"]:
+        console.print(f"For Monday: [bold]{summary['dashboard']}[/]", highlight=False, soft_wrap=True)
 
 
 def _panel(name: str, one: Mapping[str, Any]) -> Panel:
@@ -125,6 +142,8 @@ def _panel(name: str, one: Mapping[str, Any]) -> Panel:
         f"[dim]churned[/] {latest['churned']}",
     )
     lines: list[Any] = [head, table]
+    if one["scored"]:
+        lines.append(Text.from_markup(_status(one["scored"])))
     if one["flash"]:
         flash = one["flash"]
         lines.append(
@@ -146,6 +165,12 @@ def _panel(name: str, one: Mapping[str, Any]) -> Panel:
     return Panel(
         Group(*lines), title=title, title_align="left", border_style="cyan", subtitle=name, subtitle_align="right"
     )
+
+
+def _status(scored: Mapping[str, Any]) -> str:
+    """The North Star with its guardrails, and what the weeks before led to expect."""
+    target = f"; {share(scored['attainment'])} of target {number(scored['target'])}" if scored["target"] else ""
+    return f"{COLOURS[scored['joint_status']]} {scored['joint_words']}[dim]{target}; {scored['verdict']}[/]"
 
 
 def number(value: float | None) -> str:
