@@ -38,9 +38,9 @@ console = Console(soft_wrap=False)
 SHOWN = 30
 COLOURS = {
     "green": "[green]● green[/]",
-    "amber": "[yellow]● amber[/]",
+    "yellow": "[yellow]● yellow[/]",
     "red": "[red]● red[/]",
-    "none": "[dim]○ none[/]",
+    "no_colour": "[dim]○ no colour[/]",
 }
 KINDS = {
     "restatement": "[magenta]final, needs a reason[/]",

@@ -11,8 +11,10 @@ from collections.abc import Iterator
 from nsm_pipeline.linting.findings import Case, Hit, Rule, Whole, rule, shown
 from nsm_pipeline.linting.reach import metric_events
 from nsm_pipeline.linting.seen import LATELY, NameSeen
-from nsm_pipeline.playbook.guardrails import better_of
+from nsm_pipeline.playbook.guardrails import guardrail_of
 from nsm_pipeline.playbook.models import CounterMetric, Source, UseCase
+from nsm_pipeline.scoring.guardrails import colours
+from nsm_pipeline.scoring.status import Colour
 
 WIDEST_SLICE = 50
 FEWEST_WEEKS = 8
@@ -94,21 +96,30 @@ def required_property_missing(case: Case) -> Iterator[Hit]:
 )
 def counter_metric_always_breached(case: Case) -> Iterator[Hit]:
     for place, counter in enumerate(case.use_case.counter_metrics):
-        values = case.seen.values.get(counter.metric, {}) if case.seen else {}
-        if len(values) >= FEWEST_WEEKS and all(breached(case.use_case, counter, value) for value in values.values()):
-            breach = shown(counter.breach or 0.0, case.use_case.metrics[counter.metric].unit)
+        found = colours_seen(case, counter)
+        if len(found) >= FEWEST_WEEKS and set(found) == {"red"}:
             yield Hit(
                 f"counter_metrics.{place}.breach",
-                f"'{counter.metric}' was beyond {breach} in each of {len(values)} weeks: the threshold "
-                "tells no week from another",
+                f"'{counter.metric}' was in breach ({threshold_words(case.use_case, counter)}) in each of {len(found)} "
+                "weeks: the threshold tells no week from another",
             )
 
 
-def breached(use_case: UseCase, counter: CounterMetric, value: float) -> bool:
-    """Whether a value lies beyond a counter-metric's breach."""
-    if counter.breach is None:
-        return False
-    return value > counter.breach if better_of(use_case, counter) == "lower" else value < counter.breach
+def colours_seen(case: Case, counter: CounterMetric) -> list[Colour]:
+    """A counter-metric's colours in complete weeks, those without one left out."""
+    values = case.seen.values.get(counter.metric, {}) if case.seen else {}
+    found = colours(guardrail_of(case.use_case, counter), values, values)
+    return [one for one in found.values() if one != "no_colour"]
+
+
+def threshold_words(use_case: UseCase, counter: CounterMetric) -> str:
+    """A counter-metric's thresholds, such as warn 3%, breach 5% against the median of 8 weeks."""
+    rail = guardrail_of(use_case, counter)
+    unit = use_case.metrics[counter.metric].unit if rail.weeks is None else "share"
+    ends = [
+        f"{word} {shown(at, unit)}" for word, at in (("warn", rail.warn), ("breach", rail.breach)) if at is not None
+    ]
+    return ", ".join(ends) + (f" against the median of {rail.weeks} weeks" if rail.weeks is not None else "")
 
 
 @rule(

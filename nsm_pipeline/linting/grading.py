@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
-from nsm_pipeline.linting.data_rules import breached
-from nsm_pipeline.linting.findings import CRITERIA, Case, Finding, Grade, shown
+from nsm_pipeline.linting.data_rules import colours_seen, threshold_words
+from nsm_pipeline.linting.findings import CRITERIA, Case, Finding, Grade
 from nsm_pipeline.linting.reach import metric_events
 from nsm_pipeline.linting.role_rules import DIMENSIONS
 from nsm_pipeline.playbook.models import CounterMetric
@@ -155,14 +155,9 @@ def _not_vanity(case: Case) -> list[str]:
 
 
 def _counter(case: Case, counter: CounterMetric) -> str:
-    unit = case.use_case.metrics[counter.metric].unit
-    warn = f"warn {shown(counter.warn, unit)}" if counter.warn is not None else ""
-    breach = f"breach {shown(counter.breach, unit)}" if counter.breach is not None else ""
-    thresholds = ", ".join(part for part in (warn, breach) if part) or "no threshold"
-    values = list((case.seen.values.get(counter.metric, {}) if case.seen else {}).values())
-    beyond = sum(breached(case.use_case, counter, value) for value in values)
-    seen = f"; beyond breach in {beyond} of {len(values)} weeks" if values and counter.breach is not None else ""
-    return f"guarded by {counter.metric} ({thresholds}){seen}"
+    found = colours_seen(case, counter)
+    seen = f"; in breach in {found.count('red')} of {len(found)} weeks" if found else ""
+    return f"guarded by {counter.metric} ({threshold_words(case.use_case, counter)}){seen}"
 
 
 EVIDENCE: dict[str, Callable[[Case], list[str]]] = {

@@ -13,7 +13,7 @@ from nsm_pipeline.errors import nearest
 from nsm_pipeline.linting.findings import Case, Hit, rule, shown
 from nsm_pipeline.linting.reach import Filter, events, filters, parts, used_metrics
 from nsm_pipeline.linting.reachable import can_be_true, undeclared_values
-from nsm_pipeline.playbook.guardrails import better_of
+from nsm_pipeline.playbook.guardrails import guardrail_of
 from nsm_pipeline.playbook.models import Dimension
 
 DIMENSIONS = get_args(Dimension)
@@ -89,14 +89,14 @@ def counter_metric_missing(case: Case) -> Iterator[Hit]:
     "counter-metric-without-threshold",
     "warning",
     "not_vanity",
-    fires="a counter-metric has no breach",
-    do="Say from which value on somebody has to act (breach), and better also from which to look (warn).",
+    fires="a counter-metric has a warn and no breach (with neither, 3 % and 5 % against the median of 8 weeks hold)",
+    do="Say from where on somebody has to act (breach), or leave both away.",
 )
 def counter_metric_without_threshold(case: Case) -> Iterator[Hit]:
     for place, counter in enumerate(case.use_case.counter_metrics):
-        if counter.breach is None:
-            unit = case.use_case.metrics[counter.metric].unit
-            has = f"warn {shown(counter.warn, unit)} alone" if counter.warn is not None else "no threshold"
+        if counter.warn is not None and counter.breach is None:
+            unit = "share" if counter.against else case.use_case.metrics[counter.metric].unit
+            has = f"warn {shown(counter.warn, unit)} alone"
             yield Hit(f"counter_metrics.{place}.breach", f"'{counter.metric}' has {has}: it never asks anybody to act")
 
 
@@ -105,19 +105,21 @@ def counter_metric_without_threshold(case: Case) -> Iterator[Hit]:
     "warning",
     "not_vanity",
     fires="a counter-metric is in breach before it warns",
-    do="Put warn before breach in the direction in which the metric gets worse, or mend `better`.",
+    do="Put warn before breach in the direction in which the metric gets worse, or mend `better`; shares of a median "
+    "are both shares by which it may get worse.",
 )
 def counter_metric_thresholds_swapped(case: Case) -> Iterator[Hit]:
     for place, counter in enumerate(case.use_case.counter_metrics):
         if counter.warn is None or counter.breach is None:
             continue
-        better = better_of(case.use_case, counter)
-        warn, breach = (counter.warn, counter.breach) if better == "lower" else (counter.breach, counter.warn)
+        rail = guardrail_of(case.use_case, counter)
+        rises = rail.weeks is not None or rail.better == "lower"
+        warn, breach = (counter.warn, counter.breach) if rises else (counter.breach, counter.warn)
         if warn > breach:
-            unit = case.use_case.metrics[counter.metric].unit
+            unit = case.use_case.metrics[counter.metric].unit if rail.weeks is None else "share"
             yield Hit(
                 f"counter_metrics.{place}.warn",
-                f"'{counter.metric}' (better: {better}) warns at {shown(counter.warn, unit)}, beyond its "
+                f"'{counter.metric}' (better: {rail.better}) warns at {shown(counter.warn, unit)}, beyond its "
                 f"breach at {shown(counter.breach, unit)}",
             )
 

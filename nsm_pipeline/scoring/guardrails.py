@@ -97,6 +97,11 @@ def _moved(rail: Guardrail, reference: float, width: float | None) -> float | No
     return reference + abs(reference) * (width if rail.better == "lower" else -width)
 
 
+def colours(rail: Guardrail, values: Mapping[date, float | None], settled: Mapping[date, float]) -> dict[date, Colour]:
+    """The colour of every week of `values`; `settled`: those of them that may count as usual."""
+    return {week: judged(rail, value, settled, week).status for week, value in values.items()}
+
+
 def noise_of(values: Mapping[date, float], week: date) -> float | None:
     """A metric's usual change from week to week as a share: 1.4826 × the median absolute deviation of the changes
     among the 26 complete weeks before a week; None with fewer than 8 changes."""

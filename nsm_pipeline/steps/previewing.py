@@ -11,15 +11,18 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Literal
+
+import pyarrow.compute as pc
 
 from nsm_pipeline.certification.certificates import Certificate
 from nsm_pipeline.home import Home
-from nsm_pipeline.playbook.guardrails import better_of
+from nsm_pipeline.playbook.guardrails import guardrail_of
 from nsm_pipeline.playbook.models import CounterMetric, UseCase
 from nsm_pipeline.publishing.changes import Change, Tables, changes
 from nsm_pipeline.publishing.rendering import conform
 from nsm_pipeline.publishing.restatements import kinds
+from nsm_pipeline.scoring.guardrails import colours
+from nsm_pipeline.scoring.status import Colour
 from nsm_pipeline.steps.certificates import WeekState, run_certificates
 from nsm_pipeline.steps.opening import Open
 from nsm_pipeline.steps.planning import Plan, as_it_would_be, make_plan
@@ -30,7 +33,6 @@ from nsm_pipeline.steps.weekly import run_weeks
 
 OnDone = Callable[[str, int, int], None]
 """Told of progress: what, how many of it are done, of how many."""
-Colour = Literal["green", "amber", "red", "none"]
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,7 @@ class TargetFlip:
 
 @dataclass(frozen=True)
 class ColourFlip:
-    """A counter-metric whose value would pass `warn` (amber) or `breach` (red), or come back."""
+    """A counter-metric that would pass `warn` (yellow) or `breach` (red), or come back."""
 
     use_case: str
     metric: str
@@ -152,7 +154,7 @@ def _compared(plan: Plan, opened: Open, before: Tables, after: Tables, states: S
         values=tuple(values),
         states=tuple(_state_flips(shown, states)),
         targets=tuple(_target_flips(values)),
-        colours=tuple(flip for name in use_cases for flip in _colour_flips(use_cases[name], values)),
+        colours=tuple(flip for name in use_cases for flip in _colour_flips(use_cases[name], before, after)),
         restated=tuple(sorted(_restated(values))),
         new_weeks=len({state.week for state in states} - {week for _, week in shown}),
         gone=tuple(sorted({name for name, _ in shown} - set(use_cases))),
@@ -188,25 +190,26 @@ def _target_flips(values: Sequence[Value]) -> Iterator[TargetFlip]:
             yield TargetFlip(one.use_case, one.week, one.old, one.new)
 
 
-def _colour_flips(use_case: UseCase, values: Sequence[Value]) -> Iterator[ColourFlip]:
-    guards = {guard.metric: guard for guard in use_case.counter_metrics}
-    for value in values:
-        one = value.change
-        if (one.table, one.use_case, one.slice) == ("counter_metrics", use_case.use_case, "all"):
-            guard = guards.get(one.metric)
-            if guard is None:
-                continue
-            old, new = (colour(guard, side, better_of(use_case, guard)) for side in (one.old, one.new))
-            if old != new:
-                yield ColourFlip(one.use_case, one.metric, one.week, old, new)
+def _colour_flips(use_case: UseCase, before: Tables, after: Tables) -> Iterator[ColourFlip]:
+    """Of weeks that are shown already; also where a week's value stays and the median that it is held to does not."""
+    name = use_case.use_case
+    shown = {week for one, week in _states_shown(before) if one == name}
+    for counter in use_case.counter_metrics:
+        old, new = (_colours(use_case, counter, tables) for tables in (before, after))
+        for week in sorted(shown & {*old, *new}):
+            sides = old.get(week, "no_colour"), new.get(week, "no_colour")
+            if sides[0] != sides[1]:
+                yield ColourFlip(name, counter.metric, week, *sides)
 
 
-def colour(guard: CounterMetric, value: float | None, better: str) -> Colour:
-    """A counter-metric's colour: red from `breach` on, amber from `warn` on, in the direction that is not good; none
-    where it has neither, or no value."""
-    if value is None or (guard.warn is None and guard.breach is None):
-        return "none"
-    sign = 1 if better == "lower" else -1
-    if guard.breach is not None and sign * value >= sign * guard.breach:
-        return "red"
-    return "amber" if guard.warn is not None and sign * value >= sign * guard.warn else "green"
+def _colours(use_case: UseCase, counter: CounterMetric, tables: Tables) -> dict[date, Colour]:
+    """A counter-metric's colour by week, as published."""
+    table = tables.get("counter_metrics")
+    if table is None:
+        return {}
+    wanted = {"use_case": use_case.use_case, "metric": counter.metric, "slice": "all"}
+    for column, value in wanted.items():
+        table = table.filter(pc.equal(table[column], value))
+    rows = table.select(["week", "value", "state"]).to_pylist()
+    settled = {row["week"]: row["value"] for row in rows if row["state"] != "flash" and row["value"] is not None}
+    return colours(guardrail_of(use_case, counter), {row["week"]: row["value"] for row in rows}, settled)
