@@ -154,8 +154,9 @@ def dashboard(home: HomeResource) -> dg.MaterializeResult[Any]:
         metadata={
             "version": made.version,
             "page": dg.MetadataValue.path(str(made.page)),
-            "open": dg.MetadataValue.url(made.page.as_uri()),
-            "preview": dg.MetadataValue.md(made.digest),
+            "address for the browser": dg.MetadataValue.url(made.page.as_uri()),
+            "preview": dg.MetadataValue.md(made.preview),
+            "digest": dg.MetadataValue.md(made.digest),
             "charts": len(made.pictures),
         }
     )
@@ -176,7 +177,7 @@ def playbook_pages(home: HomeResource) -> dg.MaterializeResult[Any]:
     return dg.MaterializeResult(
         metadata={
             "page": dg.MetadataValue.path(str(page)),
-            "open": dg.MetadataValue.url(page.as_uri()),
+            "address for the browser": dg.MetadataValue.url(page.as_uri()),
             "changed": dg.MetadataValue.md("\n".join(f"* {name}" for name in made.written) or "nothing"),
         }
     )

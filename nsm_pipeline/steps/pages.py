@@ -25,11 +25,12 @@ PAGE, DIGEST, CHARTS = "dashboard.html", "digest.md", "charts"
 
 @dataclass(frozen=True)
 class Made:
-    """Files of one dashboard, the version of the extract that they are of, and the digest's text."""
+    """Files of one dashboard, the version of the extract that they are of, and both in small: the digest, a preview."""
 
     version: str
     page: Path
     digest: str
+    preview: str
     pictures: tuple[Path, ...]
 
 
@@ -42,6 +43,7 @@ def run_dashboard(opened: Open) -> Made | None:
         from nsm_pipeline.reporting.dashboard import dashboard_html
         from nsm_pipeline.reporting.digest import digest_markdown
         from nsm_pipeline.reporting.pictures import pictures
+        from nsm_pipeline.reporting.preview import preview_markdown
 
         folder = opened.home.pages
         digest = digest_markdown(monday)
@@ -53,7 +55,7 @@ def run_dashboard(opened: Open) -> Made | None:
         for file in sorted((folder / CHARTS).glob("*")):
             if file not in charts:
                 file.unlink()
-        return Made(monday.version, page, digest, tuple(charts))
+        return Made(monday.version, page, digest, preview_markdown(monday), tuple(charts))
 
 
 def monday_of(opened: Open, publication: Publication | None = None) -> Monday | None:
