@@ -163,7 +163,7 @@ def _said(use_case: UseCase, edge: Edge, it: Link, strongest: Lag, verdict: Verd
         )
     moves = "rises" if strongest.correlation > 0 else "falls"
     against = ", against what was expected" if verdict == "contradicted" else ""
-    same_week = ", as a common cause or plain arithmetic would have it too" if strongest.lag == 0 else ""
+    same_week = "; a common cause or plain arithmetic would look alike" if strongest.lag == 0 else ""
     return f"when {cause} rises unforeseen, {effect} {moves} {_when(strongest.lag)}{against}{same_week}; {numbers}"
 
 
