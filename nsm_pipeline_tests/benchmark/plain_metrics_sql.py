@@ -82,7 +82,8 @@ WHERE NOT is_internal AND kind IN ('pipeline', 'resolution', 'merge', 'scan') {S
 ACTIVE = {"ci": "pipelines", "security": "scans + resolved", "compliance": "merges + actions"}
 ACCOUNT_COLUMNS = {
     "ci": {
-        "green_accounts": "green", "active_accounts": "pipelines", "builds_per_seat_numerator": "builds",
+        "green_accounts": "green", "active_accounts": "pipelines", "green_account_share_numerator": "green",
+        "green_account_share_denominator": "pipelines", "builds_per_seat_numerator": "builds",
         "pipelines_per_account_numerator": "by_people", "pipelines_per_account_denominator": "pipelines",
         "failed_share_numerator": "failed", "failed_share_denominator": "pipelines",
     },
@@ -108,6 +109,7 @@ METRIC_LIST = {
     "ci": [
         ("green_accounts", "north_star", "green_accounts", "", "green"),
         ("active_accounts", "inputs", "pipelines_accounts", "", "pipelines"),
+        ("green_account_share", "inputs", "green_accounts", "pipelines_accounts", "pipelines"),
         ("builds_per_seat", "inputs", "builds", "ci_seats", "builds"),
         ("pipelines_per_account", "inputs", "by_people", "pipelines_accounts", "pipelines"),
         ("pipeline_minutes", "inputs", "median_pipeline", "timed", "pipelines"),
