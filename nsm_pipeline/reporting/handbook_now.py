@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 from nsm_pipeline.linting.findings import CRITERIA, Grade
 from nsm_pipeline.linting.grading import ReportCard
 from nsm_pipeline.playbook.models import UseCase
+from nsm_pipeline.reporting.declared_tree import declared_tree
 from nsm_pipeline.reporting.handbook_parts import Fact, Part
 from nsm_pipeline.reporting.tree_words import ROLES, STATUSES, held_to
 from nsm_pipeline.reporting.wording import counted, number, with_unit
@@ -98,7 +99,9 @@ def _score(use_case: UseCase, tables: Tables, value: Row) -> list[Fact]:
 
 def _nodes(use_case: UseCase, tables: Tables) -> Part:
     facts = []
-    for node in rows_of(tables, "tree_nodes", use_case.use_case):
+    order = list(ROLES)
+    nodes = rows_of(tables, "tree_nodes", use_case.use_case)
+    for node in sorted(nodes, key=lambda node: (order.index(node["role"]), node["level"] or 0)):
         if node["week"] is None:
             continue
         held = f", {held_to(node)}" if held_to(node) else ""
@@ -152,6 +155,8 @@ def _restated(row: Row, units: Mapping[str, str]) -> str:
     return f"{number(row['old'], unit)} → {number(row['new'], unit)}, published {row['at'][:10]} by {row['by']}: {why}"
 
 
-def drawn(use_case: str, tables: Tables) -> tuple[Sequence[Row], Sequence[Row]]:
-    """The published tree's nodes and edges; none where no tree is published."""
-    return rows_of(tables, "tree_nodes", use_case), rows_of(tables, "tree_edges", use_case)
+def drawn(use_case: UseCase, tables: Tables) -> tuple[Sequence[Row], Sequence[Row]]:
+    """Nodes and edges of the tree as it is published; as it is declared where it is not."""
+    declared = declared_tree(use_case)
+    nodes, edges = (rows_of(tables, table, use_case.use_case) for table in ("tree_nodes", "tree_edges"))
+    return (nodes, edges or declared[1]) if nodes else declared

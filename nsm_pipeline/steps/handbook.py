@@ -21,7 +21,6 @@ from nsm_pipeline.linting.seen import Seen
 from nsm_pipeline.metrics.statements import statements_of
 from nsm_pipeline.playbook.loading import Playbook
 from nsm_pipeline.publishing.extracts import last_shown
-from nsm_pipeline.reporting.declared_tree import declared_tree
 from nsm_pipeline.reporting.handbook import Handbook, page_of, settings_part
 from nsm_pipeline.reporting.handbook_html import html_files
 from nsm_pipeline.reporting.handbook_markdown import markdown_files
@@ -72,9 +71,7 @@ def handbook_of(playbook: Playbook, seen: Seen | None, tables: Mapping[str, pa.T
     for name, use_case in playbook.use_cases.items():
         attributes = playbook.attributes()
         sql = {metric: statements_of(use_case, metric, attributes).text() for metric in use_case.metrics}
-        nodes, edges = drawn(name, tables)
-        if not nodes:
-            nodes, edges = declared_tree(use_case)
+        nodes, edges = drawn(use_case, tables)
         pages.append(
             replace(
                 page_of(use_case, sql),
