@@ -1,7 +1,7 @@
 """The handbook's pages: what a playbook says, use case by use case, in the order in which people read it.
 
-What belongs here: which part of a definition stands where, and what is added in words. What does not: how a model
-becomes facts (`handbook_parts`), what the data say now (`handbook_now`), writing.
+What belongs here: which part of a definition stands where. What does not: the items in them (`handbook_items`), how a
+model becomes facts (`handbook_parts`), what the data say now (`handbook_now`), writing.
 
 Pure and deterministic: a page holds definitions alone, so that it changes where a definition does and nowhere else.
 """
@@ -13,22 +13,21 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from nsm_pipeline.linting.findings import CRITERIA
-from nsm_pipeline.playbook.adoption import Adoption
-from nsm_pipeline.playbook.guardrails import Guardrail, guardrail_of
 from nsm_pipeline.playbook.kinds import definition_text
-from nsm_pipeline.playbook.models import CounterMetric, Input, UseCase
+from nsm_pipeline.playbook.models import UseCase
 from nsm_pipeline.playbook.settings import Settings
-from nsm_pipeline.publishing.dictionary import title_of
-from nsm_pipeline.reporting.handbook_parts import Fact, Line, Part, exact_share, label_of, part_of, said
-from nsm_pipeline.reporting.handbook_words import (
-    NO_VALUE,
-    amount,
-    history_in_words,
-    kind_of,
-    path_in_words,
-    span_in_words,
-    thresholds_in_words,
+from nsm_pipeline.reporting.handbook_items import (
+    adoption_part,
+    counter_part,
+    event_part,
+    follows,
+    input_part,
+    metric_link,
+    metric_part,
+    title,
 )
+from nsm_pipeline.reporting.handbook_parts import Fact, Line, Part, label_of, part_of, said
+from nsm_pipeline.reporting.handbook_words import path_in_words
 
 HEAD = ("use_case", "status", "review_by", "game")
 NOTES = {
@@ -81,15 +80,15 @@ def page_of(use_case: UseCase, sql: Mapping[str, str] | None = None) -> Page:
         "north_star": _north_star(use_case),
         "checklist": _checklist(use_case),
         "formula": _tree(use_case),
-        "inputs": _items("inputs", (_input(use_case, one) for one in use_case.inputs)),
+        "inputs": _items("inputs", (input_part(use_case, one) for one in use_case.inputs)),
         "without": said("without", use_case.without),
-        "counter_metrics": _items("counter_metrics", (_counter(use_case, one) for one in use_case.counter_metrics)),
+        "counter_metrics": _items("counter_metrics", (counter_part(use_case, one) for one in use_case.counter_metrics)),
         "outcomes": _outcomes(use_case),
-        "adoption": _items("adoption", (_adoption(use_case, one) for one in use_case.adoption)),
-        "metrics": _items("metrics", (_metric(use_case, name, (sql or {}).get(name, "")) for name in metrics)),
+        "adoption": _items("adoption", (adoption_part(use_case, one) for one in use_case.adoption)),
+        "metrics": _items("metrics", (metric_part(use_case, name, (sql or {}).get(name, "")) for name in metrics)),
         "activity": _activity(use_case),
         "slices": said("slices", use_case.slices),
-        "events": _items("events", (_event(use_case, name) for name in use_case.events)),
+        "events": _items("events", (event_part(use_case, name) for name in use_case.events)),
     }
     head = {*HEAD, "title", "owner", "vision", "value_moment"}
     for name in UseCase.model_fields:
@@ -112,7 +111,7 @@ def settings_part(settings: Settings) -> Part:
 def _index(use_case: UseCase) -> tuple[Fact, ...]:
     star = use_case.north_star.metric
     return (
-        Fact("north_star", "North Star", _title(use_case, star)),
+        Fact("north_star", "North Star", title(use_case, star)),
         Fact("owner", "Owner", use_case.owner.name),
         Fact("status", "Status", use_case.status),
         Fact("game", "Game", use_case.game or "not said"),
@@ -136,23 +135,13 @@ def _about(use_case: UseCase) -> Part:
     return Part("about", "About", tuple(found))
 
 
-def _metric_link(use_case: UseCase, key: str, label: str, name: str, follows: bool = False) -> Fact:
-    metric = use_case.metrics.get(name)
-    text = name if metric is None or not metric.title else f"{metric.title} ({name})"
-    return Fact(key, label, text, anchor=f"metrics-{name}" if metric else "", follows=follows)
-
-
-def _follows(key: str, label: str, value: str, prose: bool = False) -> Fact:
-    return Fact(key, label, value, "prose" if prose else "text", follows=True)
-
-
 def _north_star(use_case: UseCase) -> Part:
     star = use_case.north_star
     metric = use_case.metrics[star.metric]
     words = [
-        _metric_link(use_case, "metric", "Metric", star.metric),
-        _follows("definition", "Definition", definition_text(metric)),
-        _follows("words", "Target in words", path_in_words(star.target, metric.unit)),
+        metric_link(use_case, "metric", "Metric", star.metric),
+        follows("definition", "Definition", definition_text(metric)),
+        follows("words", "Target in words", path_in_words(star.target, metric.unit)),
     ]
     rest = part_of("north_star", "North Star", star, skip=("metric",))
     return replace(rest, facts=(*words, *rest.facts))
@@ -176,101 +165,21 @@ def _tree(use_case: UseCase) -> Part:
 def _branch(use_case: UseCase, metric: str, depth: int, above: frozenset[str]) -> Iterator[Line]:
     own = next((one for one in use_case.inputs if one.metric == metric), None)
     how = "North Star" if own is None else f"{own.relation}, {own.dimension}, level {own.level}"
-    yield Line(depth, f"{_title(use_case, metric)}: {how}", f"metrics-{metric}")
+    yield Line(depth, f"{title(use_case, metric)}: {how}", f"metrics-{metric}")
     for counter in use_case.counter_metrics:
         if counter.protects == metric:
-            yield Line(depth + 1, f"guarded by {_title(use_case, counter.metric)}", f"metrics-{counter.metric}")
+            yield Line(depth + 1, f"guarded by {title(use_case, counter.metric)}", f"metrics-{counter.metric}")
     for one in use_case.inputs:
         if (one.drives or use_case.north_star.metric) == metric and one.metric not in above:
             yield from _branch(use_case, one.metric, depth + 1, above | {metric})
 
 
-def _title(use_case: UseCase, name: str) -> str:
-    return title_of(name, use_case.metrics.get(name))
-
-
-def _input(use_case: UseCase, item: Input) -> Part:
-    metric = use_case.metrics[item.metric]
-    words = [_metric_link(use_case, "metric", "Metric", item.metric, follows=True)]
-    if not item.owner:
-        words.append(_follows("owned", "Owner", f"{use_case.owner.name}, as nobody else is named"))
-    aim = "no target: held to the median of the weeks before"
-    words.append(_follows("words", "Target in words", path_in_words(item.target, metric.unit) if item.target else aim))
-    rest = part_of(item.metric, _title(use_case, item.metric), item, skip=("metric", "drives"))
-    if item.drives:
-        words.insert(1, _metric_link(use_case, "drives", "Drives", item.drives))
-    return replace(rest, facts=(*words, *rest.facts))
-
-
-def _counter(use_case: UseCase, counter: CounterMetric) -> Part:
-    metric = use_case.metrics[counter.metric]
-    guardrail = guardrail_of(use_case, counter)
-    words = [
-        _metric_link(use_case, "metric", "Metric", counter.metric, follows=True),
-        _metric_link(use_case, "protects", "Protects", counter.protects),
-        _follows("words", "Thresholds", thresholds_in_words(guardrail, metric.unit)),
-        _follows("direction", "Good direction", guardrail.better),
-    ]
-    held = [(key, value) for key in ("warn", "breach") if (value := getattr(counter, key)) is not None]
-    words += [Fact(key, label_of(key), _held(guardrail, value, metric.unit)) for key, value in held]
-    told = ("metric", "protects", "warn", "breach")
-    rest = part_of(counter.metric, _title(use_case, counter.metric), counter, skip=told)
-    return replace(rest, facts=(*words, *rest.facts))
-
-
-def _held(guardrail: Guardrail, value: float, unit: str) -> str:
-    return amount(value, unit) if guardrail.weeks is None else f"{exact_share(value)} worse"
-
-
 def _outcomes(use_case: UseCase) -> Part:
-    facts = [_metric_link(use_case, name, "Leads", name) for name in use_case.outcomes]
+    facts = [metric_link(use_case, name, "Leads", name) for name in use_case.outcomes]
     return Part("outcomes", "Outcomes", tuple(facts), note="What the North Star is supposed to lead.")
-
-
-def _adoption(use_case: UseCase, one: Adoption) -> Part:
-    unit = use_case.metrics[one.metric].unit
-    bounds = [(key, getattr(one, key)) for key in ("red", "yellow", "green")]
-    words = [_metric_link(use_case, "metric", "Metric", one.metric, follows=True)]
-    words += [Fact(key, label_of(key), f"{bound.op} {amount(bound.number, unit)}") for key, bound in bounds]
-    rest = part_of(one.metric, _title(use_case, one.metric), one, skip=("metric", "red", "yellow", "green"))
-    return replace(rest, facts=(*words, *rest.facts))
 
 
 def _activity(use_case: UseCase) -> Part:
     events = ", ".join(use_case.active_events)
     rest = part_of("activity", "Activity", use_case.activity, note="What makes an account active in a week.")
-    return replace(rest, facts=(_follows("events", "Active by any of", events), *rest.facts))
-
-
-def _roles(use_case: UseCase, name: str) -> str:
-    found = ["North Star"] if use_case.north_star.metric == name else []
-    found += ["input"] if any(one.metric == name for one in use_case.inputs) else []
-    found += ["counter-metric"] if any(one.metric == name for one in use_case.counter_metrics) else []
-    found += ["outcome"] if name in use_case.outcomes else []
-    return ", ".join(found) or "none: other metrics are made of it"
-
-
-def _metric(use_case: UseCase, name: str, sql: str) -> Part:
-    metric = use_case.metrics[name]
-    slices = use_case.slices if metric.slices is None else metric.slices
-    words = [
-        _follows("name", "Name", name),
-        _follows("role", "Role", _roles(use_case, name)),
-        _follows("definition", "Definition", definition_text(metric)),
-        _follows("means", f"Exactly ({metric.kind})", kind_of(metric).means, prose=True),
-        _follows("span", "Counted over", span_in_words(metric)),
-        _follows("none", "No value where", NO_VALUE[metric.kind]),
-        _follows("cut", "Sliced by", ", ".join(slices) or "nothing"),
-    ]
-    own = [Fact("better", "Better", metric.better)]
-    if metric.title:
-        own.insert(0, Fact("title", "Title", metric.title))
-    rest = part_of(name, title_of(name, metric), metric, skip=("title", "better"))
-    return replace(rest, facts=(*words, *own, *rest.facts), code=sql)
-
-
-def _event(use_case: UseCase, name: str) -> Part:
-    event = use_case.events[name]
-    history = [_follows(f"history.{at}", "Sent as", text) for at, text in enumerate(history_in_words(event))]
-    rest = part_of(name, name, event)
-    return replace(rest, facts=(*rest.facts, *history))
+    return replace(rest, facts=(follows("events", "Active by any of", events), *rest.facts))
