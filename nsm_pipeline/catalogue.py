@@ -24,7 +24,7 @@ from nsm_pipeline.metrics.growth import GROWTH
 from nsm_pipeline.metrics.numbers import METRIC_ROWS
 from nsm_pipeline.metrics.plans import ADOPTION
 from nsm_pipeline.playbook.models import ROLES
-from nsm_pipeline.publishing.tables import CERTIFICATES, EXTRACT, ON_REQUEST
+from nsm_pipeline.publishing.tables import CERTIFICATES, DECLARED
 from nsm_pipeline.steps.certificates import week_states
 from nsm_pipeline.steps.opening import Open
 from nsm_pipeline.steps.publication import certificate_rows
@@ -225,7 +225,7 @@ def _certificates(opened: Open, connection: duckdb.DuckDBPyConnection, name: str
 
 
 def _extract(opened: Open, connection: duckdb.DuckDBPyConnection, name: str) -> None:
-    table = next(declared for declared in (*EXTRACT, *ON_REQUEST) if name == f"extract_{declared.name}")
+    table = next(declared for declared in DECLARED if name == f"extract_{declared.name}")
     file = (opened.home.extracts / "current").resolve() / f"{table.name}.parquet"
     _files_view(connection, name, [str(file)] if file.is_file() else [], table.schema)
 
@@ -243,6 +243,6 @@ VIEWS: dict[str, View] = {
     ADOPTION: _per_use_case(ADOPTION, BY_ACCOUNT, OF_PATH),
     "growth": _growth,
     "certificates": _certificates,
-    **{f"extract_{table.name}": _extract for table in (*EXTRACT, *ON_REQUEST)},
+    **{f"extract_{table.name}": _extract for table in DECLARED},
 }
 """Every view by name. Metric views hold what was computed; the extract's hold what is published."""

@@ -12,7 +12,7 @@ from pathlib import Path
 from nsm_pipeline.playbook.documenting import with_part
 from nsm_pipeline.publishing.columns import ExtractTable
 from nsm_pipeline.publishing.references import APART, BY_NAME, references_of
-from nsm_pipeline.publishing.tables import EXTRACT
+from nsm_pipeline.publishing.tables import DECLARED
 
 DIMENSIONS = ("use_cases", "metric_dictionary", "weeks")
 
@@ -20,7 +20,7 @@ DIMENSIONS = ("use_cases", "metric_dictionary", "weeks")
 def star_text() -> str:
     """The star as text: a line per set of dimensions, with the tables that refer to them."""
     tables: dict[tuple[bool, ...], list[str]] = {}
-    for declared in EXTRACT:
+    for declared in DECLARED:
         found = {reference.table for reference in references_of(declared)}
         if declared.name not in (*DIMENSIONS, *APART):
             tables.setdefault(tuple(name in found for name in DIMENSIONS), []).append(declared.name)
@@ -34,7 +34,7 @@ def star_text() -> str:
 
 def tables_text() -> str:
     """Every table with its columns."""
-    return "\n".join(line for declared in EXTRACT for line in _table(declared)).rstrip()
+    return "\n".join(line for declared in DECLARED for line in _table(declared)).rstrip()
 
 
 def _table(declared: ExtractTable) -> Iterator[str]:

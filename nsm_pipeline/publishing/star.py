@@ -17,7 +17,7 @@ from nsm_pipeline.publishing.columns import ExtractTable
 from nsm_pipeline.publishing.dictionary import row_of, title_of
 from nsm_pipeline.publishing.references import METRIC, references_of
 from nsm_pipeline.publishing.star_tables import DATA_DICTIONARY, USE_CASES, WEEKS
-from nsm_pipeline.publishing.tables import EXTRACT, METRIC_DICTIONARY, ON_REQUEST
+from nsm_pipeline.publishing.tables import DECLARED, METRIC_DICTIONARY
 
 Row = dict[str, Any]
 MIDDLE, LAST = timedelta(days=3), timedelta(days=6)
@@ -93,7 +93,7 @@ def week_rows(weeks: Iterable[date], current: date, stage: Callable[[date], str]
 
 def data_dictionary(names: Collection[str]) -> pa.Table:
     """data_dictionary: one row per column of some of the extract's tables."""
-    rows = [row for declared in (*EXTRACT, *ON_REQUEST) if declared.name in names for row in _columns(declared)]
+    rows = [row for declared in DECLARED if declared.name in names for row in _columns(declared)]
     return pa.Table.from_pylist(rows, DATA_DICTIONARY.schema)
 
 
@@ -148,7 +148,7 @@ def _without_role(use_case: UseCase, name: str) -> Row:
 def _referred(tables: Mapping[str, pa.Table], dimension: str) -> set[tuple[Any, ...]]:
     """The keys of a dimension that some tables refer to."""
     found: set[tuple[Any, ...]] = set()
-    for declared in (one for one in EXTRACT if one.name in tables):
+    for declared in (one for one in DECLARED if one.name in tables):
         for reference in references_of(declared):
             if reference.table == dimension:
                 keys = tables[declared.name].group_by(list(reference.columns), use_threads=False).aggregate([])

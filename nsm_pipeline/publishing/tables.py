@@ -172,3 +172,5 @@ METRICS = (NORTH_STAR, INPUTS, COUNTER_METRICS, OUTCOMES)
 EXTRACT = (*METRICS, GROWTH, CERTIFICATES, METRIC_DICTIONARY, *STAR, *SCORES, RESTATEMENTS)
 ON_REQUEST = (ACCOUNT_ADOPTION,)
 """Tables that are part of a version only where the settings ask for them."""
+DECLARED = (*EXTRACT, *ON_REQUEST)
+"""Every table that a version can have."""

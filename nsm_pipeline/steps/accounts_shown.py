@@ -53,7 +53,8 @@ def accounts_key(opened: Open) -> list[object]:
     if opened.playbook.settings.publication.account_adoption == "not_published":
         return []
     adopting = [name for name, plan in opened.plans.items() if ADOPTION in plan.tables]
-    return [[name, opened.fingerprint(ADOPTION, name, week)] for name in adopting for week in opened.weeks]
+    made = [[name, opened.fingerprint(ADOPTION, name, week)] for name in adopting for week in opened.weeks]
+    return [ACCOUNT_ADOPTION, made]
 
 
 def _measured(opened: Open, states: Sequence[WeekState], release: Release, name_of: NameOf) -> Iterator[pa.Table]:

@@ -24,7 +24,7 @@ from nsm_pipeline.playbook.models import ROLES
 from nsm_pipeline.publishing.proving import small_groups_of
 from nsm_pipeline.publishing.rendering import CSV, IN_CSV, conform
 from nsm_pipeline.publishing.suppression import NUMBERS, suppress
-from nsm_pipeline.publishing.tables import EXTRACT, ON_REQUEST, RESTATEMENTS
+from nsm_pipeline.publishing.tables import DECLARED, RESTATEMENTS
 from nsm_pipeline.steps.certificates import certificate_file, week_states
 from nsm_pipeline.steps.opening import Open
 from nsm_pipeline.steps.proof import BACKUP, REPAIR, Finding, Proof
@@ -240,7 +240,7 @@ def prove_rendering(opened: Open, folder: Path, proof: Proof) -> None:
     ledger = pq.read_table(folder / f"{RESTATEMENTS.name}.parquet")
     tables |= derived(opened, {**conform(tables), RESTATEMENTS.name: ledger})
     findings: list[Finding] = []
-    for declared in (one for one in (*EXTRACT, *ON_REQUEST) if one.name in tables):
+    for declared in (one for one in DECLARED if one.name in tables):
         file = f"extracts/current/{declared.name}.parquet"
         wanted = tables[declared.name].select(declared.schema.names).cast(declared.schema)
         found = pq.read_table(folder / f"{declared.name}.parquet")

@@ -31,7 +31,7 @@ def redeclare(zone: Zone, use_case: str) -> None:
 def zone(tmp_path_factory: pytest.TempPathFactory) -> Zone:
     """Three final weeks and one in progress, published without outcomes, then with them."""
     zone = Zone(tmp_path_factory.mktemp("outcomes") / "home", WITHOUT, "company: Test\nas_of: 2026-03-27\n"
-                "certification: {settling_days: 0}\n")  # fmt: skip
+                "certification: {settling_days: 0}\npublication: {small_groups: 0}\n")  # fmt: skip
     _ = zone.playbook
     zone.put_accounts("2026-03-01", [
         {"account_id": "a0", "plan": "free", "seats": 3},
