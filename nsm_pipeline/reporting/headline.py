@@ -16,10 +16,9 @@ from nsm_pipeline.reporting.wording import (
     number,
     relative,
     share,
-    short_day,
-    signed,
     with_unit,
 )
+from nsm_pipeline.scoring.movement_words import movement_words
 from nsm_pipeline.scoring.status import METRIC_WORDS
 
 COLOUR_WORDS = {"green": "green", "yellow": "yellow", "red": "red", "no_colour": "no colour"}
@@ -135,26 +134,10 @@ def _lower(title: str) -> str:
     return title[:1].lower() + title[1:] if title[1:2].islower() else title
 
 
-def moved(case: OneUseCase, most: int = 2) -> str:
-    """Why the North Star moved: +31 accounts: breadth +44, frequency −13; by plan: premium +29, free −4."""
-    if case.newest is None or case.newest["previous_value"] is None or not case.movements:
-        return ""
-    unit = case.unit
-    total, whole = case.movements[0]["change"], case.newest["value"]
-    parts = [f"{_lower(part.label)} {signed(part.contribution, unit, whole)}" for part in case.factors[:most]]
-    why = "; ".join(part for part in (", ".join(parts), _by_slice(case, most)) if part)
-    return f"{signed(total, unit, whole)}{f': {why}' if why else ''}"
-
-
-def _by_slice(case: OneUseCase, most: int) -> str:
-    """The attribute with the slice that moved most, and its largest parts: by plan: premium +29, free −4."""
-    moving = [parts for parts in case.slices.values() if parts]
-    if not moving:
-        return ""
-    parts = max(moving, key=lambda parts: (abs(parts[0].contribution), parts[0].view))[:most]
-    whole = case.newest["value"] if case.newest else None
-    told = (f"{part.label} {signed(part.contribution, case.unit, whole)}" for part in parts)
-    return f"by {parts[0].view}: {', '.join(told)}"
+def moved(case: OneUseCase) -> str:
+    """Why the North Star moved: +31 teams: breadth +44, frequency −13; of which plan premium +29. Empty where
+    nothing is known of it."""
+    return movement_words(case.movements, case.unit, case.factor_names)
 
 
 def changes(monday: Monday) -> tuple[Change, ...]:
@@ -216,7 +199,3 @@ def growth_sentence(row: Row) -> str:
     if row["mean_growth_13_weeks"] is not None:
         parts.append(f"the mean of 13 weeks {relative(row['mean_growth_13_weeks'])}")
     return ", ".join(parts)
-
-
-def since_words(row: Row) -> str:
-    return f"since {short_day(row['since'])}" if row.get("since") else ""

@@ -6,34 +6,17 @@ What belongs here: value, target path, gap, expectation, forecast, what happened
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import date
 from itertools import pairwise
 
 from markupsafe import Markup
 
+from nsm_pipeline.reporting.north_star_frame import WIDE, Frame, Size, ends_with_forecast
 from nsm_pipeline.reporting.one_use_case import OneUseCase, Row
-from nsm_pipeline.reporting.svg import Drawing, Linear, Point, Weeks, band, el, group, line, months, path, runs, text
-from nsm_pipeline.reporting.svg import ticks as round_values
+from nsm_pipeline.reporting.svg import Drawing, el, group, line, path, runs, text
 from nsm_pipeline.reporting.wording import day, number, short_day, week_span, with_unit
 
 LABEL = 15.0
-
-
-@dataclass(frozen=True)
-class Size:
-    """A chart's measures; `weeks`: how many of the newest are shown."""
-
-    width: float = 740
-    height: float = 350
-    left: float = 46
-    right: float = 92
-    top: float = 30
-    bottom: float = 26
-    weeks: int = 52
-
-
-WIDE, SMALL = Size(), Size(width=360, height=300, left=40, right=70, weeks=26)
 
 
 def north_star_chart(case: OneUseCase, size: Size = WIDE, name: str = "north-star") -> Drawing | None:
@@ -41,7 +24,7 @@ def north_star_chart(case: OneUseCase, size: Size = WIDE, name: str = "north-sta
     if case.newest is None:
         return None
     rows = case.scorecard[-size.weeks :]
-    frame = _Frame.of(case, rows, size)
+    frame = Frame.of(case, rows, size)
     parts = [
         frame.axes(case.unit),
         frame.band(rows, "expected_low", "expected_high", "expected"),
@@ -71,7 +54,7 @@ def north_star_chart(case: OneUseCase, size: Size = WIDE, name: str = "north-sta
     )  # fmt: skip
 
 
-def _keys(frame: _Frame, case: OneUseCase, rows: Sequence[Row]) -> tuple[tuple[str, str], ...]:
+def _keys(frame: Frame, case: OneUseCase, rows: Sequence[Row]) -> tuple[tuple[str, str], ...]:
     """Of the lines and areas that are there."""
     newest = case.newest
     there = (
@@ -97,52 +80,7 @@ def _description(case: OneUseCase, rows: Sequence[Row]) -> str:
     )
 
 
-@dataclass(frozen=True)
-class _Frame:
-    """Where weeks and values lie."""
-
-    size: Size
-    x: Weeks
-    y: Linear
-    values: tuple[float, ...]
-
-    @classmethod
-    def of(cls, case: OneUseCase, rows: Sequence[Row], size: Size) -> _Frame:
-        columns = ("value", "target", "expected_low", "expected_high", "forecast_low", "forecast_high", "forecast")
-        found = [row[column] for row in rows for column in columns if row[column] is not None]
-        last = max([rows[-1]["week"], *(row["forecast_week"] for row in rows if row["forecast_week"])])
-        if case.newest is not None and case.newest["target_value"] is not None and case.newest["target_by"] == last:
-            found.append(case.newest["target_value"])
-        values = round_values(min(found), max(found))
-        x = Weeks(rows[0]["week"], last, size.left + 6, size.width - size.right)
-        return cls(size, x, Linear(values[0], values[-1], size.height - size.bottom, size.top), tuple(values))
-
-    def at(self, row: Row, column: str) -> Point:
-        return self.x(row["week"]), self.y(row[column])
-
-    def axes(self, unit: str) -> Markup:
-        """Value lines with numbers, and months."""
-        left, right = self.size.left, self.size.width - self.size.right
-        parts = [line((left, self.y(value)), (right, self.y(value)), "grid") for value in self.values]
-        parts += [text(left - 6, self.y(value) + 4, number(value, unit), anchor="end") for value in self.values]
-        return group([*parts, months(self.x, self.size.height - 6)], "axis")
-
-    def lines(self, rows: Sequence[Row], column: str, class_: str) -> list[Markup]:
-        """A line per unbroken run of weeks."""
-        there = [row for row in rows if row[column] is not None]
-        return [
-            path([self.at(there[place], column) for place in run], class_) for run in runs([r["week"] for r in there])
-        ]
-
-    def band(self, rows: Sequence[Row], low: str, high: str, class_: str) -> Markup:
-        there = [row for row in rows if row[low] is not None and row[high] is not None]
-        return group(
-            band([self.at(there[p], high) for p in run], [self.at(there[p], low) for p in run], class_)
-            for run in runs([row["week"] for row in there])
-        )
-
-
-def _shortfall(frame: _Frame, rows: Sequence[Row]) -> list[Markup]:
+def _shortfall(frame: Frame, rows: Sequence[Row]) -> list[Markup]:
     """The area between value and target where the value is below it."""
     there = [row for row in rows if row["target"] is not None and row["stage"] != "flash"]
     found: list[Markup] = []
@@ -162,7 +100,7 @@ def _shortfall(frame: _Frame, rows: Sequence[Row]) -> list[Markup]:
     return found
 
 
-def _values(frame: _Frame, rows: Sequence[Row]) -> list[Markup]:
+def _values(frame: Frame, rows: Sequence[Row]) -> list[Markup]:
     """A line through complete weeks, and hollow points for those in progress: part of a week is no fall."""
     done = [row for row in rows if row["stage"] != "flash"]
     open_ = [row for row in rows if row["stage"] == "flash"]
@@ -174,7 +112,7 @@ def _values(frame: _Frame, rows: Sequence[Row]) -> list[Markup]:
     return parts
 
 
-def _forecast(frame: _Frame, case: OneUseCase) -> list[Markup]:
+def _forecast(frame: Frame, case: OneUseCase) -> list[Markup]:
     row = case.newest
     if row is None or row["forecast"] is None:
         return []
@@ -182,13 +120,13 @@ def _forecast(frame: _Frame, case: OneUseCase) -> list[Markup]:
     x = frame.x(row["forecast_week"])
     cone = [here, (x, frame.y(row["forecast_high"])), (x, frame.y(row["forecast_low"]))]
     parts = [path(cone, "cone", closed=True), path([here, (x, frame.y(row["forecast"]))], "forecast")]
-    if row["target_value"] is not None and row["target_by"] == row["forecast_week"] and row["target"] is not None:
+    if ends_with_forecast(row) and row["target"] is not None:
         parts.append(path([frame.at(row, "target"), (x, frame.y(row["target_value"]))], "target"))
         parts.append(el("circle", cx=x, cy=frame.y(row["target_value"]), r=3.5, class_="goal"))
     return parts
 
 
-def _gaps(frame: _Frame, case: OneUseCase) -> list[Markup]:
+def _gaps(frame: Frame, case: OneUseCase) -> list[Markup]:
     """A cross on the ground line for every week that is over and not published."""
     shown = {row["week"] for row in case.scorecard}
     y, found = frame.size.height - frame.size.bottom, []
@@ -209,7 +147,7 @@ def _told(case: OneUseCase, since: date) -> list[tuple[date, list[str]]]:
     return sorted(found.items())
 
 
-def _notes(frame: _Frame, case: OneUseCase) -> list[Markup]:
+def _notes(frame: Frame, case: OneUseCase) -> list[Markup]:
     """A numbered mark per week in which something happened; below its neighbour where it would cover it."""
     parts, taken = [], [-99.0, -99.0]
     for place, (week, _) in enumerate(_told(case, frame.x.first), start=1):
@@ -222,7 +160,7 @@ def _notes(frame: _Frame, case: OneUseCase) -> list[Markup]:
     return parts
 
 
-def _labels(frame: _Frame, case: OneUseCase) -> list[Markup]:
+def _labels(frame: Frame, case: OneUseCase) -> list[Markup]:
     """Words beside the ends of the lines, apart from each other."""
     row = case.newest
     assert row is not None
@@ -238,7 +176,7 @@ def _labels(frame: _Frame, case: OneUseCase) -> list[Markup]:
         wanted = [
             (frame.y(row["forecast"]), number(row["forecast"], case.unit, whole), "forecast", "strong value-text")
         ]
-        if row["target_value"] is not None and row["target_by"] == row["forecast_week"]:
+        if ends_with_forecast(row):
             told = number(row["target_value"], case.unit, whole)
             wanted.append((frame.y(row["target_value"]), told, "target", "strong"))
         below = row["target"] is not None and row["value"] < row["target"]

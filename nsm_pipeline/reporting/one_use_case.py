@@ -5,6 +5,7 @@ What belongs here: reading the extract's tables for one use case. What does not:
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -138,6 +139,16 @@ class OneUseCase:
         """Rows of `movements` of the newest complete week."""
         week = self.newest["week"] if self.newest else None
         return tuple(row for row in self.movement_rows if row["week"] == week)
+
+    @cached_property
+    def factor_names(self) -> dict[str, str]:
+        """What each metric is called in a sentence: a factor by its dimension where no other has the same, else all by
+        their titles."""
+        factors = {row["metric"] for row in self.edges if row["relation"] == "formula"}
+        words = [(row["metric"], row["dimension"]) for row in self.nodes if row["metric"] in factors]
+        taken = Counter(word for _, word in words)
+        titles = {name: title.lower() for name, title in self.titles.items()}
+        return titles | {name: word for name, word in words if word is not None and taken[word] == 1}
 
     @cached_property
     def factors(self) -> tuple[Part, ...]:

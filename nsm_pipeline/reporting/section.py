@@ -14,7 +14,8 @@ from markupsafe import Markup
 from nsm_pipeline.reporting.charts import growth_chart, guardrail_chart, movement_chart, trust_chart
 from nsm_pipeline.reporting.headline import course_words, expectation, moved, outlook
 from nsm_pipeline.reporting.monday import Monday
-from nsm_pipeline.reporting.north_star_chart import SMALL, north_star_chart
+from nsm_pipeline.reporting.north_star_chart import north_star_chart
+from nsm_pipeline.reporting.north_star_frame import SMALL
 from nsm_pipeline.reporting.one_use_case import Input, OneUseCase, Row
 from nsm_pipeline.reporting.sparklines import guardrail_sparkline, sparkline
 from nsm_pipeline.reporting.svg import Drawing
@@ -137,10 +138,13 @@ def _rail(rows: Sequence[Row]) -> Rail:
     held = "an absolute limit"
     if row["rule"] == "median":
         held = f"the trailing median, {number(row['reference'], row['unit'], row['value'])}"
+    width = row["breach_in_noise"]
     noise = ""
-    if row["breach_in_noise"] is not None:
+    if width is not None and width <= 0:
+        noise = "its usual value is past the limit already"
+    elif width is not None:
         wide = "wide enough" if row["is_wide_enough"] else "so near that noise alone may breach it"
-        noise = f"the limit is {number(row['breach_in_noise'])} usual weekly changes away: {wide}"
+        noise = f"the limit is {number(width)} usual weekly changes away: {wide}"
     facts = (
         ("Together", _capital(row["joint_words"])),
         ("Status", since),
