@@ -8,7 +8,8 @@ correlation of changes where neither moves the other. So a change is cleared in 
 
 1. the logarithm of the value, where all values are positive, minus the week before's; less a mean and a yearly season
    of up to three harmonics, fitted to changes held within 3 usual ones (a single outage must not bend the season);
-2. weeks in which most metrics of the use case changed unusually are left out: holidays and outages hit all alike;
+2. weeks in which most metrics of the use case changed unusually, or all a little in one direction, are left out:
+   holidays and outages hit all alike;
 3. what a series' own last four changes foretell is taken off (an autoregression of the order with the least AIC, by
    Levinson's and Durbin's recursion), as Haugh (1976) compares two series by what neither of them foretold.
 """
@@ -133,13 +134,19 @@ def _without_season(changes: Array) -> Array:
 
 
 def _unusual(changes: list[Array], length: int) -> NDArray[np.bool_]:
-    """Weeks in which at least half of the metrics, and two, changed by more than UNUSUAL usual changes."""
-    present, beyond = np.zeros(length), np.zeros(length)
-    for change in changes:
-        middle, usual = _scale(change)
-        present += ~np.isnan(change)
-        beyond += np.nan_to_num(np.abs(change - middle)) > UNUSUAL * usual
-    return np.asarray((beyond >= 2) & (2 * beyond >= present))
+    """Weeks in which at least half of the metrics, and two, changed by more than UNUSUAL usual changes; and weeks in
+    which the median of them all is outlying: many small changes in one direction are a holiday too."""
+    usual = np.array([(change - middle) / size for change in changes for middle, size in [_scale(change)]])
+    usual = usual.reshape(-1, length)
+    present = np.count_nonzero(~np.isnan(usual), axis=0)
+    beyond = np.count_nonzero(np.abs(np.nan_to_num(usual)) > UNUSUAL, axis=0)
+    if not (present > 1).any():
+        return np.zeros(length, bool)
+    together = np.ma.median(np.ma.masked_invalid(usual), axis=0).filled(np.nan)
+    together[present < 2] = np.nan
+    middle, size = _scale(together)
+    outlying = np.abs(np.nan_to_num(together - middle)) > OUTLYING * size
+    return np.asarray((beyond >= 2) & (2 * beyond >= present) | outlying)
 
 
 def _without_habit(changes: Array) -> Array:

@@ -92,6 +92,27 @@ def test_weeks_that_hit_most_metrics_are_left_out() -> None:
     assert abs(found.surprises["0"].values[80]) > 1
 
 
+def test_a_week_in_which_all_fall_a_little_is_left_out_too() -> None:
+    """A fall of one usual change is nothing in one metric, and a holiday in twelve. Which way it goes is what tells."""
+    series = [walk(seed, 110) for seed in range(12)]
+    for values in series:
+        values[50:] = [value * 0.93 for value in values[50:]]
+    found = cleared({str(n): weekly(values) for n, values in enumerate(series)})
+    assert MONDAY + timedelta(weeks=50) in found.unusual
+    alternating = [walk(seed, 110) for seed in range(12)]
+    for place, values in enumerate(alternating):
+        values[50:] = [value * (0.93 if place % 2 else 1.07) for value in values[50:]]
+    found = cleared({str(n): weekly(values) for n, values in enumerate(alternating)})
+    assert MONDAY + timedelta(weeks=50) not in found.unusual
+
+
+def test_series_that_share_no_week_are_cleared_by_themselves() -> None:
+    later = {week + timedelta(weeks=100): value for week, value in weekly(walk(2, 60)).items()}
+    found = cleared({"early": weekly(walk(1, 60)), "late": later})
+    assert found.unusual == ()
+    assert set(found.surprises) == {"early", "late"}
+
+
 @pytest.mark.parametrize("habit", [-0.6, 0.6])
 def test_a_habit_is_taken_out(habit: float) -> None:
     """Changes that depend on the week before: what is left of them does not, and is what was fresh in them."""
