@@ -7,7 +7,7 @@ What belongs here: the outcome as values. What does not: looking (`verification`
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,8 @@ COUNTED = ("files", "publications", "restatements", "numbers", "weeks")
 RUN = "nsm run"
 BACKUP = "put it back from a backup: it cannot be made anew"
 REPAIR = "nsm verify --repair, then nsm run"
+ANEW = f"{REPAIR}, which publishes anew"
+Row = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -83,3 +85,8 @@ class Proof:
             "unproven": [asdict(one) for one in self.unproven],
             "notes": self.notes,
         }
+
+
+def listed(row: Mapping[str, Any], columns: Iterable[str]) -> str:
+    """Some columns of a row, in words."""
+    return ", ".join(f"{column} {row[column]}" for column in columns)

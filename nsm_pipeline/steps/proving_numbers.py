@@ -1,14 +1,14 @@
 """Whether every published number is the one that its certificate vouches for.
 
-What belongs here: rows of the current extract against sealed certificates, growth against the values beside it, the
-whole extract against what would be published of the lake now. What does not: the bytes of files
-(`publishing.proving`, `proving_lake`), computing values anew (`recomputing`).
+What belongs here: rows of the current extract against sealed certificates, the whole extract against what would be
+published of the lake now. What does not: growth (`proving_growth`), the bytes of files (`publishing.proving`,
+`proving_lake`), computing values anew (`recomputing`).
 """
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,6 @@ import pyarrow.parquet as pq
 
 from nsm_pipeline.certification.certificates import Certificate
 from nsm_pipeline.lake import signature_of
-from nsm_pipeline.metrics.growth import LIFECYCLE, growth_series
 from nsm_pipeline.metrics.numbers import METRIC_ROWS
 from nsm_pipeline.playbook.models import ROLES
 from nsm_pipeline.publishing.proving import small_groups_of
@@ -27,19 +26,15 @@ from nsm_pipeline.publishing.suppression import NUMBERS, suppress
 from nsm_pipeline.publishing.tables import DECLARED, RESTATEMENTS
 from nsm_pipeline.steps.certificates import certificate_file, week_states
 from nsm_pipeline.steps.opening import Open
-from nsm_pipeline.steps.proof import BACKUP, REPAIR, Finding, Proof
+from nsm_pipeline.steps.proof import ANEW, BACKUP, REPAIR, Finding, Proof, Row, listed
+from nsm_pipeline.steps.proving_growth import FROM_VALUES, prove_growth
 from nsm_pipeline.steps.proving_records import BrokenCertificate, read_certificate
 from nsm_pipeline.steps.publication import derived, gather_tables, is_published
 from nsm_pipeline.steps.release import Release, published_file
-from nsm_pipeline.weeks import WEEK
 
-Row = dict[str, Any]
 SHOWN = (*NUMBERS, "suppressed")
-FROM_VALUES = ("value", "previous_value", "growth", "mean_growth_13_weeks", "goal", "attainment")
 METRIC_COLUMNS = ("use_case", "week", "metric", "role", "slice", "slice_value", "state", "certificate_id", *NUMBERS)
 GROWTH_COLUMNS = ("use_case", "week", "complete", "certificate_id", *FROM_VALUES)
-BY_TARGET = ("goal", "attainment")
-ANEW = f"{REPAIR}, which publishes anew"
 
 
 def prove_numbers(opened: Open, folder: Path, damaged: Mapping[str, int], proof: Proof) -> None:
@@ -66,7 +61,7 @@ def prove_numbers(opened: Open, folder: Path, damaged: Mapping[str, int], proof:
                     _prove_certificate(opened, certificate, proof)
                     _certified(certificate, mine, limit, frozenset(damaged), proof)
     if {"north_star", "growth"} <= rows.keys():
-        _prove_growth(opened, rows["north_star"], rows["growth"], proof)
+        prove_growth(opened, rows["north_star"], rows["growth"], proof)
 
 
 def _published(folder: Path, table: str, proof: Proof) -> list[Row] | None:
@@ -168,63 +163,6 @@ def _prove_certificate(opened: Open, certificate: Certificate, proof: Proof) -> 
                 proof.damaged.add(file)
 
 
-def _prove_growth(opened: Open, north_star: Sequence[Row], growth: Sequence[Row], proof: Proof) -> None:
-    """Compute every use case's growth anew from the published values of its North Star."""
-    totals: dict[str, dict[date, Row]] = defaultdict(dict)
-    for row in north_star:
-        if row["slice"] == "all":
-            totals[row["use_case"]][row["week"]] = row
-    published: dict[str, dict[date, Row]] = defaultdict(dict)
-    for row in growth:
-        published[row["use_case"]][row["week"]] = row
-    for name in sorted(totals.keys() | published.keys()):
-        wanted = _growth_anew(opened, name, totals[name], published[name])
-        for week in sorted(wanted.keys() | published[name].keys()):
-            _prove_growth_row(totals[name].get(week), published[name].get(week), wanted.get(week), proof)
-
-
-def _growth_anew(opened: Open, name: str, totals: Mapping[date, Row], published: Mapping[date, Row]) -> dict[date, Row]:
-    """Growth as it follows from published values, by the weeks that were complete then and the target of then."""
-    complete = [week for week, row in published.items() if row["complete"]]
-    use_case = opened.playbook.use_cases.get(name)
-    target = use_case.growth_target if use_case is not None else 0.0
-    targets = Counter(
-        round(row["goal"] / row["previous_value"] - 1, 9)
-        for row in published.values()
-        if row["goal"] is not None and row["previous_value"]
-    )
-    if targets and round(target, 9) not in targets:
-        ((target, _),) = targets.most_common(1)  # the playbook may have changed since
-    values = [(week, row["value"]) for week, row in sorted(totals.items())]
-    none: dict[date, dict[str, int]] = {week: dict.fromkeys(LIFECYCLE, 0) for week in totals}
-    until = max(complete) + WEEK if complete else min(totals, default=date.min)
-    return {row["week"]: row for row in growth_series(name, values, none, until, target).to_pylist()}
-
-
-def _prove_growth_row(total: Row | None, found: Row | None, wanted: Row | None, proof: Proof) -> None:
-    row = found or wanted
-    assert row is not None
-    what = f"growth of {row['use_case']} {row['week']}"
-    if found is None or wanted is None or total is None:
-        there = "no row in growth" if found is None else "a row in growth"
-        problem = (there, "a row in growth wherever the North Star is published, and nowhere else")
-    elif differing := [column for column in FROM_VALUES if not _same(column, found[column], wanted[column])]:
-        problem = (_listed(found, differing), f"{_listed(wanted, differing)}, from the published values")
-    elif found["certificate_id"] not in (None, total["certificate_id"]):
-        problem = (f"certificate {found['certificate_id']}", f"{total['certificate_id']}, as in north_star")
-    else:
-        proof.numbers["flash" if found["certificate_id"] is None else "proved"] += 1
-        return
-    proof.numbers["refuted"] += 1
-    proof.refute(f"extracts/current/growth.parquet: {what}", *problem, ANEW)
-
-
-def _same(column: str, found: float | None, wanted: float | None) -> bool:
-    if column in BY_TARGET and found is not None and wanted is not None:
-        return abs(found - wanted) <= 1e-9 * abs(wanted)  # the target of then is known from the goals, but for rounding
-    return found == wanted
-
-
 def prove_rendering(opened: Open, folder: Path, proof: Proof) -> None:
     """Compare the whole extract with what would be published of the lake now, where nothing has changed since."""
     before = _moment(opened)
@@ -271,7 +209,7 @@ def _differences(found: pa.Table, wanted: pa.Table, key: Sequence[str]) -> list[
         mine, anew = (side.get(one) for side in sides)
         columns = [name for name in found.column_names if mine is None or anew is None or mine[name] != anew[name]]
         if mine != anew:
-            before, after = ("no row" if row is None else _listed(row, columns[:4]) for row in (mine, anew))
+            before, after = ("no row" if row is None else listed(row, columns[:4]) for row in (mine, anew))
             differing.append((" ".join(map(str, one)), before, after))
     return differing
 
@@ -287,8 +225,4 @@ def _named(row: Mapping[str, Any]) -> str:
 
 def _said(row: Mapping[str, Any]) -> str:
     has_none = all(row[column] is None for column in NUMBERS)
-    return "no numbers, being of a small group" if row.get("suppressed") and has_none else _listed(row, NUMBERS)
-
-
-def _listed(row: Mapping[str, Any], columns: Iterable[str]) -> str:
-    return ", ".join(f"{column} {row[column]}" for column in columns)
+    return "no numbers, being of a small group" if row.get("suppressed") and has_none else listed(row, NUMBERS)
