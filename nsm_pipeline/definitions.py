@@ -20,6 +20,7 @@ from nsm_pipeline.orchestration.assets import (
     weekly_assets,
 )
 from nsm_pipeline.orchestration.checks import file_check, gate_checks
+from nsm_pipeline.orchestration.guardrail_checks import guardrail_checks
 from nsm_pipeline.orchestration.instrumentation import instrumentation_asset
 from nsm_pipeline.orchestration.jobs import ingest_job, landing_sensor, pipeline_job, schedules
 from nsm_pipeline.orchestration.partitions import weekly_partitions
@@ -50,7 +51,7 @@ def build_definitions(home: Home, as_of: date | None = None) -> dg.Definitions:
             dashboard,
             playbook_pages,
         ],
-        asset_checks=[file_check(), gate_checks(use_cases)],
+        asset_checks=[file_check(), gate_checks(use_cases), guardrail_checks(use_cases)],
         jobs=jobs,
         schedules=schedules(opened.calendar),
         sensors=[landing_sensor(lambda: Open.of(home, open_playbook(home, as_of)), jobs)],

@@ -142,7 +142,8 @@ def _unusual(changes: list[Array], length: int) -> NDArray[np.bool_]:
     beyond = np.count_nonzero(np.abs(np.nan_to_num(usual)) > UNUSUAL, axis=0)
     if not (present > 1).any():
         return np.zeros(length, bool)
-    together = np.ma.median(np.ma.masked_invalid(usual), axis=0).filled(np.nan)
+    middles = np.ma.median(np.ma.masked_invalid(usual), axis=0)  # type: ignore[no-untyped-call]
+    together = middles.filled(np.nan)
     together[present < 2] = np.nan
     middle, size = _scale(together)
     outlying = np.abs(np.nan_to_num(together - middle)) > OUTLYING * size

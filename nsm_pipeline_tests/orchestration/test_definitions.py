@@ -68,6 +68,7 @@ def test_the_public_surface(tmp_path: Path) -> None:
         **{f"{name}/account_weeks": ON_ACCOUNT_WEEKS for name in USE_CASES},
         **{f"{name}/north_star": ON_NORTH_STAR for name in USE_CASES},
         **{f"{name}/instrumentation": {"no_drift"} for name in USE_CASES},
+        **{f"{name}/guardrails": {"no_breach"} for name in USE_CASES},
     }
     repository = definitions.get_repository_def()
     jobs = {job.name for job in repository.get_all_jobs() if not job.name.startswith("__")}
