@@ -6,16 +6,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, Route, sync_playwright
 
 CHROMIUM = "/usr/bin/chromium"
+Scheme = Literal["light", "dark"]
 
 
 @dataclass
 class Read:
-    """An open page. `asked`: addresses beside its own; `complaints`: console errors and failed scripts."""
+    """An open page. `asked`: addresses beside its own; `complaints`: what its console says, and failed
+    scripts."""
 
     page: Page
     asked: list[str] = field(default_factory=list)
@@ -37,13 +40,19 @@ def browser() -> Iterator[Browser]:
             opened.close()
 
 
-def read(opened: Browser, file: Path, scheme: str = "light", width: int = 1280) -> Read:
-    """A file opened in a colour scheme."""
-    page = opened.new_page(color_scheme=scheme, viewport={"width": width, "height": 900})  # type: ignore[arg-type]
+def read(opened: Browser, file: Path, scheme: Scheme = "light", width: int = 1280, height: int = 900) -> Read:
+    """A file opened in a colour scheme, without a network: whatever else it asks for is noted and refused."""
+    page = opened.new_page(color_scheme=scheme, viewport={"width": width, "height": height})
     found = Read(page)
-    page.on("request", lambda request: found.asked.append(request.url))
-    page.on("console", lambda message: found.complaints.append(message.text) if message.type == "error" else None)
+
+    def ask(route: Route) -> None:
+        if route.request.url == file.as_uri():
+            return route.continue_()
+        found.asked.append(route.request.url)
+        return route.abort()
+
+    page.route("**/*", ask)
+    page.on("console", lambda message: found.complaints.append(message.text))
     page.on("pageerror", lambda error: found.complaints.append(str(error)))
     page.goto(file.as_uri())
-    found.asked.remove(file.as_uri())
     return found
