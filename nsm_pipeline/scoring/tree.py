@@ -84,11 +84,11 @@ class _Tree:
         reference = trailing(values, week).reference if path is None and week is not None else None
         if path is not None:
             status = of_target(value, target, metric.better)
-            words = _distance(value, target, metric.better, "its target path", "before its target path begins")
+            words = _distance(value, target, status, metric.better, "its target path", "before its target path begins")
         else:
             status = of_trend(value, reference, metric.better)
             too_few = f"fewer than {TREND_WEEKS // 2} of the {TREND_WEEKS} weeks before have a value"
-            words = _distance(value, reference, metric.better, f"its median of {TREND_WEEKS} weeks", too_few)
+            words = _distance(value, reference, status, metric.better, f"its median of {TREND_WEEKS} weeks", too_few)
         if role != "outcomes":
             status, words = self._with_guardrails(name, status, words)
         return {
@@ -126,7 +126,8 @@ class _Tree:
                 yield self.guards[counter.metric]
 
 
-def _distance(value: float | None, mark: float | None, better: Better, name: str, without: str) -> str:
+def _distance(value: float | None, mark: float | None, colour: Colour, better: Better, name: str, without: str) -> str:
+    """How far a value is from what it is held to; that this is worse only where the colour says that it matters."""
     if value is None:
         return "no value yet"
     if mark is None:
@@ -136,7 +137,7 @@ def _distance(value: float | None, mark: float | None, better: Better, name: str
     share = (value - mark) / abs(mark)
     if abs(share) < 0.0005:
         return f"at {name}"
-    good = "" if (share > 0) == (better == "higher") else ", which is worse"
+    good = "" if colour == "green" or (share > 0) == (better == "higher") else ", which is worse"
     return f"{abs(share):.1%} {'above' if share > 0 else 'below'} {name}{good}"
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from nsm_pipeline.playbook.filters import canonical, parse, used_columns
 from nsm_pipeline.playbook.loading import PACKAGED, load_playbook
+from nsm_pipeline.playbook.models import Against
 from nsm_pipeline.playbook.settings import Settings
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
@@ -61,7 +62,8 @@ def test_settings(tmp_path: Path) -> None:
 def test_percentages_and_short_forms() -> None:
     ci = load_playbook(PACKAGED).use_cases["ci"]
     assert ci.growth_target == pytest.approx(0.07)
-    assert [counter.breach for counter in ci.counter_metrics] == [pytest.approx(0.05)]
+    assert [counter.breach for counter in ci.counter_metrics] == [pytest.approx(0.12)]
+    assert [counter.against for counter in ci.counter_metrics] == [Against(weeks=8)]
     source = ci.events["pipeline_finished"].sources[0]
     assert source.properties["status"].source == "result"
     assert source.properties["duration_s"].divide_by == 1000
