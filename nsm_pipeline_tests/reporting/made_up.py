@@ -29,6 +29,11 @@ def tables(use_cases: int = 3, weeks: int = 60, seed: int = 7) -> dict[str, pa.T
     return {name: pa.Table.from_pylist(rows[name], table.schema) for name, table in SCHEMAS.items()}
 
 
+def every(_: Row) -> bool:
+    """Every row of a table is meant."""
+    return True
+
+
 def altered(
     found: Mapping[str, pa.Table], table: str, where: Callable[[Row], bool], **values: Any
 ) -> dict[str, pa.Table]:

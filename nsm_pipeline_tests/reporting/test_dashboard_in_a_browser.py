@@ -174,7 +174,7 @@ def test_headings_are_in_order_and_ids_are_unique(browser: Browser, file: Path) 
 def test_it_prints_to_a_few_pages(browser: Browser, file: Path) -> None:
     pdf = opened(browser, file).page.pdf(format="A4", prefer_css_page_size=True)
     file.with_suffix(".pdf").write_bytes(pdf)  # for eyes
-    assert 3 <= pdf.count(b"/Type /Page\n") <= 1 + 4 * 3  # a first page, and four at most for each of three use cases
+    assert 3 <= pdf.count(b"/Type /Page\n") <= 12
 
 
 def test_hostile_words_stay_words(browser: Browser, tmp_path: Path) -> None:
