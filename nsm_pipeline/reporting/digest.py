@@ -7,7 +7,6 @@ What belongs here: its lines. What does not: their words (`headline`), sending i
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
 from nsm_pipeline.reporting.headline import changes, course_words, guardrail_sentence, headline, lede, moved
 from nsm_pipeline.reporting.monday import Monday
@@ -18,7 +17,8 @@ from nsm_pipeline.reporting.wording import day, number, relative, share, week_sp
 SIGNS = {"green": "●", "yellow": "▲", "red": "◆", "no_colour": "○"}
 """Shapes of every face, none of them a pictogram: they come through chat and plain mail as they are."""
 PAGE = "pages/dashboard.html"
-MOVED, CALLS = 4, 4
+MOST, MANY = 4, 6
+"""Lines of a part: fewer where there are more use cases than MANY, so that it stays a page of chat."""
 MARKUP = re.compile(r"[\\`*\[\]<>|]|\b_|_\b")
 
 
@@ -29,13 +29,15 @@ def digest_markdown(monday: Monday, page: str = PAGE) -> str:
     lines = [f"**{_plain(monday.company)}{week}: {_plain(headline(monday))}.**"]
     lines += [f"{_plain(' '.join(lede(monday)))}"] if lede(monday) else []
     lines += ["", *(_use_case(monday, case) for case in monday.use_cases)] if monday.use_cases else []
+    most = MOST if len(monday.use_cases) <= MANY else MOST // 2
     for title, told in (
-        ("What moved, and why", list(_moved(monday))),
-        ("Guardrails past their limit", list(_guardrails(monday))),
-        ("Calls for attention", list(_calls(monday))),
+        ("What moved most, and why", _moved(monday)[:most]),
+        ("Guardrails past their limit", _guardrails(monday)),
+        ("Calls for attention", _calls(monday)),
     ):
         if told:
-            lines += ["", f"{title}:", *(f"- {_plain(line)}" for line in told)]
+            shown = f" ({most} of {len(told)})" if len(told) > most else ""
+            lines += ["", f"{title}{shown}:", *(f"- {_plain(line)}" for line in told[:most])]
     trust = ". ".join((monday.seal.title, *monday.seal.lines))
     published = f", published {day(monday.published_at.date())}" if monday.published_at else ""
     lines += ["", f"Trust: {_plain(trust)}. Version {_plain(monday.version)}{published}.", f"The page: {page}"]
@@ -59,38 +61,34 @@ def _use_case(monday: Monday, case: OneUseCase) -> str:
     return f"- {SIGNS[row['joint_status']]} {_plain(said)}"
 
 
-def _moved(monday: Monday) -> Iterator[str]:
+def _moved(monday: Monday) -> list[str]:
     """The largest movements of all use cases, by growth either way."""
     told = [(case, case.newest["growth"] or 0.0) for case in monday.use_cases if case.newest and moved(case)]
-    for case, _ in sorted(told, key=lambda one: -abs(one[1]))[:MOVED]:
-        yield f"{case.title} {moved(case)}"
+    return [f"{case.title} {moved(case)}" for case, _ in sorted(told, key=lambda one: -abs(one[1]))]
 
 
-def _guardrails(monday: Monday) -> Iterator[str]:
-    for case in monday.use_cases:
-        for rows in case.guardrails:
-            if rows[-1]["status"] == "red":
-                start = rows[-1]["starting_points"]
-                yield guardrail_sentence(case, rows[-1]) + (f" Where to look: {start}" if start else "")
+def _guardrails(monday: Monday) -> list[str]:
+    red = [(case, rows[-1]) for case in monday.use_cases for rows in case.guardrails if rows[-1]["status"] == "red"]
+    starts = ((case, row, row["starting_points"]) for case, row in red)
+    return [
+        guardrail_sentence(case, row) + (f" Where to look: {start}" if start else "") for case, row, start in starts
+    ]
 
 
-def _calls(monday: Monday) -> Iterator[str]:
-    """What turned worse or is unusual, and use cases far behind; as many as a reader acts on."""
+def _calls(monday: Monday) -> list[str]:
+    """What turned worse or is unusual, and use cases far behind."""
     told = [
         f"{change.use_case.title} {change.text}"
         for change in changes(monday)
         if change.kind in ("status", "verdict") and change.colour in ("red", "yellow")
     ]
     turned = {change.use_case.name for change in changes(monday) if change.kind == "status"}
-    told += [
+    return told + [
         f"{case.title} is {course_words(case.newest)}: {share(case.newest['attainment'])} of its target"
         for case in monday.use_cases
         if case.newest and case.newest["status"] == "red" and case.newest["attainment"] is not None
         and case.name not in turned
     ]  # fmt: skip
-    yield from told[:CALLS]
-    if len(told) > CALLS:
-        yield f"and {len(told) - CALLS} more on the page"
 
 
 def _plain(words: str) -> str:

@@ -19,11 +19,18 @@ def monday(found: dict) -> Monday:
 
 @pytest.mark.parametrize("use_cases", [1, 3, 6, 12])
 def test_it_is_a_page_of_chat(use_cases: int) -> None:
+    """From 10 to 25 lines of words, however many use cases there are, with one for each of them."""
     text = digest_markdown(monday(tables(use_cases, 30)))
     lines = [line for line in text.splitlines() if line]
-    assert 5 + use_cases <= len(lines) <= 13 + 2 * use_cases
-    assert use_cases > 3 or 8 <= len(text.splitlines()) <= 25
+    assert 6 + use_cases <= len(lines) <= 25 + (use_cases > 10)
+    assert len([line for line in lines if line[:3] in {f"- {sign}" for sign in SIGNS.values()}]) == use_cases
     assert text.endswith("The page: pages/dashboard.html\n")
+
+
+def test_what_is_left_out_is_counted() -> None:
+    text = digest_markdown(monday(altered(tables(12, 30), "guardrails", every, status="red")))
+    part = text.split("Guardrails past their limit ")[1].split("\n\n")[0]
+    assert part.startswith("(2 of 12):\n- ") and part.count("\n- ") == 2
 
 
 def test_it_says_what_the_page_says() -> None:
