@@ -82,15 +82,15 @@ def test_a_file_is_no_folder_for_pages(definitions: Path, tmp_path: Path) -> Non
 def test_a_diff_in_every_shape(definitions: Path) -> None:
     file = definitions / "ci.yaml"
     text = file.read_text(encoding="utf-8")
-    assert "owner: Runner" in text and "warn: 3%" in text
-    file.write_text(text.replace("owner: Runner", "owner: Speed").replace("warn: 3%", "warn: 4%"), encoding="utf-8")
+    assert "owner: Runner" in text and "warn: 8%" in text
+    file.write_text(text.replace("owner: Runner", "owner: Speed").replace("warn: 8%", "warn: 9%"), encoding="utf-8")
     diff = ("playbook", "diff", "--against", PACKAGED, "--playbook", definitions)
     table = here(*diff)
     assert table.code == 0
     assert "inputs › pipeline_minutes › owner" in table.out and "What is counted stays the same." in table.out
     markdown = here(*diff, "--format", "markdown").out
     assert "- inputs › pipeline_minutes › owner: Runner → Speed\n" in markdown
-    assert "- counter_metrics › failed_share › warn: 3 % → 4 %\n" in markdown
+    assert "- counter_metrics › failed_share › warn: 8 % worse → 9 % worse\n" in markdown
     found = json.loads(here(*diff, "--json").out)
     assert found["changed"] and [one["use_case"] for one in found["use_cases"]] == ["ci"]
     paths = [change["path"] for change in found["use_cases"][0]["changes"]]

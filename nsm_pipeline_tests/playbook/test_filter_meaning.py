@@ -12,8 +12,9 @@ import duckdb
 import ibis
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from sqlglot import exp
 
 from nsm_pipeline.metrics.expressions import where
 from nsm_pipeline.playbook.filters import FilterError, canonical, parse
@@ -246,12 +247,21 @@ def worded(tree: Tree, chance: Random) -> str:
     return pick("gift", "gift = true", "(gift)", "gift <> false", "true = gift", "gift -- it was one\n")
 
 
+def short_enough(text: str) -> exp.Expression:
+    """A filter's tree; wordings with more brackets than a filter may have are none of this test's."""
+    try:
+        return parse(text, COLUMNS)
+    except FilterError as error:
+        assume("found more than" not in str(error))
+        raise
+
+
 @given(trees, st.randoms(use_true_random=False))
 @settings(max_examples=300)
 def test_a_rewording_has_the_same_normal_form(tree: Tree, chance: Random) -> None:
     one, other = worded(tree, chance), worded(tree, chance)
-    found = canonical(parse(one, COLUMNS))
-    assert canonical(parse(other, COLUMNS)) == found
+    found = canonical(short_enough(one))
+    assert canonical(short_enough(other)) == found
     assert canonical(parse(found, COLUMNS)) == found
 
 
