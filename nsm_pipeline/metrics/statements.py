@@ -49,8 +49,9 @@ def statements_of(use_case: UseCase, metric: str, attributes: Mapping[str, str])
     """The statements of one metric's total per week, were it the only one. They read `usage` (the week's events),
     `events` (those of the weeks around), `snapshot` (its accounts), `targets` and `days` (weeks and local midnights),
     `history` (all events there are)."""
-    update = {"north_star": NorthStar(metric=metric), "inputs": (), "counter_metrics": (), "outcomes": ()}
-    plan = UseCasePlan(use_case.model_copy(update=update), attributes)
+    alone = {"north_star": NorthStar(metric=metric), "inputs": (), "counter_metrics": (), "outcomes": ()}
+    unsliced = {name: one.model_copy(update={"slices": ()}) for name, one in use_case.metrics.items()}
+    plan = UseCasePlan(use_case.model_copy(update={**alone, "metrics": unsliced}), attributes)
     weekly = WeeklyMetrics(plan)
     found = tuple(Statement(one.does, pretty(one.sql), one.answers) for one in _statements(weekly))
     return MetricSql(found, f"value of the week = {_value(plan.plans[0], weekly.names)}")

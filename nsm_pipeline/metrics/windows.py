@@ -10,6 +10,7 @@ Totals come from events directly; slices come from the per-account table. The tw
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from functools import cached_property
 
 import duckdb
 import ibis
@@ -56,15 +57,33 @@ class WindowQueries:
         events = ibis.table(flagged.schema(), name="flagged")
         self.sql_totals = to_sql(events.group_by("week").agg(**self._totals(events, self.plain, self.outside)))
         self.sql_entities = [to_sql(self._entities(events, some, ())) for some in _by_entity(self.counting)]
-        rows = self._per_account(events)
-        self.sql_accounts = to_sql(rows)
-        accounts = ibis.table(rows.schema(), name="per_account")
-        self.sql_behind = to_sql(accounts.group_by("week").agg(**self._behind(accounts)))
-        self.sql_slices = {name: to_sql(self._slice(accounts, name)) for name in plan.slices}
+        self._events = events
         self.sql_cut = ""
         self.sql_event_slices: list[tuple[str, str]] = []
         if plan.slices and (self.others or self.outside):
             self._compile_cut(events)
+
+    # What hangs on the row per account is compiled where it is asked for: the handbook shows totals alone.
+
+    @cached_property
+    def sql_accounts(self) -> str:
+        """A row per week and account."""
+        return to_sql(self._per_account(self._events))
+
+    @cached_property
+    def sql_behind(self) -> str:
+        """How many accounts are behind what is counted, per week."""
+        accounts = self._accounts
+        return to_sql(accounts.group_by("week").agg(**self._behind(accounts)))
+
+    @cached_property
+    def sql_slices(self) -> dict[str, str]:
+        """What adds up over accounts per week and slice value, by slice."""
+        return {name: to_sql(self._slice(self._accounts, name)) for name in self.plan.slices}
+
+    @cached_property
+    def _accounts(self) -> ir.Table:
+        return ibis.table(self._per_account(self._events).schema(), name="per_account")
 
     @property
     def used_columns(self) -> frozenset[str]:

@@ -28,16 +28,19 @@ COMMENT = re.compile(r"/\*[^*]*\*/")
 VARIABLE = re.compile(r"var\(--([a-z-]+)(?:, ([^()]*))?\)")
 
 
-def pictures(monday: Monday) -> dict[str, bytes]:
-    """Files by name, `<use case>-<chart>.svg` and `.png`; PNG at two dots per unit. Charts without numbers are left
-    out."""
-    found: dict[str, bytes] = {}
+def drawings(monday: Monday) -> dict[str, str]:
+    """SVG by name, `<use case>-<chart>`. Charts without numbers are left out."""
     style = resolved("\n".join((sheet("charts.css"), _marks(sheet("style.css")), tree_css())))
-    for case in monday.use_cases:
-        for name, svg in (*_charts(case, style), *_tree(case, style)):
-            found[f"{case.name}-{name}.svg"] = svg.encode()
-            found[f"{case.name}-{name}.png"] = vl_convert.svg_to_png(svg, scale=SCALE)
-    return found
+    return {
+        f"{case.name}-{name}": svg
+        for case in monday.use_cases
+        for name, svg in (*_charts(case, style), *_tree(case, style))
+    }
+
+
+def png(svg: str) -> bytes:
+    """A drawing as PNG, at two dots per unit."""
+    return bytes(vl_convert.svg_to_png(svg, scale=SCALE))
 
 
 def _charts(case: OneUseCase, style: str) -> Iterator[tuple[str, str]]:

@@ -8,6 +8,9 @@ again of any earlier one.
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -42,20 +45,37 @@ def run_dashboard(opened: Open) -> Made | None:
             return None
         from nsm_pipeline.reporting.dashboard import dashboard_html
         from nsm_pipeline.reporting.digest import digest_markdown
-        from nsm_pipeline.reporting.pictures import pictures
+        from nsm_pipeline.reporting.pictures import drawings
         from nsm_pipeline.reporting.preview import preview_markdown
 
         folder = opened.home.pages
         digest = digest_markdown(monday)
-        charts = {folder / CHARTS / name: content for name, content in pictures(monday).items()}
         page = folder / PAGE
-        files = {page: dashboard_html(monday).encode(), folder / DIGEST: digest.encode(), **charts}
-        for file, content in files.items():
-            write(file, content)
-        for file in sorted((folder / CHARTS).glob("*")):
-            if file not in charts:
-                file.unlink()
-        return Made(monday.version, page, digest, preview_markdown(monday), tuple(charts))
+        write(page, dashboard_html(monday).encode())
+        write(folder / DIGEST, digest.encode())
+        charts = write_pictures(folder / CHARTS, drawings(monday))
+        return Made(monday.version, page, digest, preview_markdown(monday), charts)
+
+
+def write_pictures(folder: Path, drawings: Mapping[str, str]) -> tuple[Path, ...]:
+    """Write each drawing as SVG and PNG, where it is not there as it is; remove files that belong to none of them."""
+    from nsm_pipeline.reporting.pictures import png
+
+    def draw(name: str) -> tuple[Path, Path]:
+        svg, picture, content = folder / f"{name}.svg", folder / f"{name}.png", drawings[name].encode()
+        if not (picture.is_file() and svg.is_file() and svg.read_bytes() == content):
+            # The PNG first: where a drawing is there as it is, its picture was finished.
+            write(picture, png(drawings[name]))
+            write(svg, content)
+        return svg, picture
+
+    # Turning a drawing into dots takes a hundred times as long as drawing it, and leaves the interpreter to others.
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        files = tuple(file for pair in pool.map(draw, drawings) for file in pair)
+    for file in sorted(folder.glob("*")):
+        if file not in files:
+            file.unlink()
+    return files
 
 
 def monday_of(opened: Open, publication: Publication | None = None) -> Monday | None:

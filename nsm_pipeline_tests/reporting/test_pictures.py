@@ -10,13 +10,16 @@ import pytest
 from made_up import altered, every, tables
 
 from nsm_pipeline.reporting.monday import Monday
-from nsm_pipeline.reporting.pictures import pictures, resolved
+from nsm_pipeline.reporting.pictures import drawings, png, resolved
 
 CHARTS = ("north-star", "guardrail-support_contacts", "growth-accounting", "inputs", "why-it-moved", "trust", "tree")
 
 
 def made(found: dict) -> dict[str, bytes]:
-    return pictures(Monday.of(found, "Example Forge", "000012", datetime(2026, 11, 2, 6)))
+    svgs = drawings(Monday.of(found, "Example Forge", "000012", datetime(2026, 11, 2, 6)))
+    return {f"{name}.svg": svg.encode() for name, svg in svgs.items()} | {
+        f"{name}.png": png(svg) for name, svg in svgs.items()
+    }
 
 
 @pytest.fixture(scope="module")
