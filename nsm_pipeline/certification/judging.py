@@ -56,13 +56,15 @@ def judge(evidence: Evidence, gates: Sequence[Gate], weeks: Sequence[str]) -> di
     """
     context = gx.get_context(mode="ephemeral")
     context.variables.progress_bars = {"globally": False}
-    source = context.data_sources.add_pandas("evidence")
+    # One asset for all frames, each handed over as its batch: with every other one the context writes itself anew.
+    asset = context.data_sources.add_pandas("evidence").add_dataframe_asset("rows")
+    rows_of_gates = asset.add_batch_definition_whole_dataframe("rows of some gates")
     results: dict[str, list[GateResult]] = {week: [] for week in weeks}
     for number, (frame_name, scope, group) in enumerate(_grouped(gates)):
         frame = _rows(evidence.frame(frame_name), dict(scope))
         frame = frame[frame["week"].isin(weeks)]
         counts = frame["week"].value_counts().to_dict()
-        failing = _validate(source, f"frame_{number}", frame, group) if len(frame) else [[] for _ in group]
+        failing = _validate(rows_of_gates, f"group {number}", frame, group) if len(frame) else [[] for _ in group]
         for gate, rows in zip(group, failing, strict=True):
             by_week: dict[str, list[dict[str, object]]] = {}
             for row in rows:
@@ -89,9 +91,9 @@ def _rows(frame: pd.DataFrame, scope: dict[str, object]) -> pd.DataFrame:
     return frame.reset_index(drop=True)
 
 
-def _validate(source: Any, name: str, frame: pd.DataFrame, gates: Sequence[Gate]) -> list[list[dict[str, object]]]:
-    """Rows that fail each gate, by Great Expectations."""
-    batch = source.add_dataframe_asset(name).add_batch_definition_whole_dataframe(name).get_batch({"dataframe": frame})
+def _validate(rows: Any, name: str, frame: pd.DataFrame, gates: Sequence[Gate]) -> list[list[dict[str, object]]]:
+    """Rows that fail each gate, by Great Expectations. `rows`: the definition of a batch that is a frame."""
+    batch = rows.get_batch({"dataframe": frame})
     keys = [key for key in ("week", "metric", "slice", "event", "property") if key in frame.columns]
     suite = gx.ExpectationSuite(name=name, expectations=[_expectation(*item, frame) for item in enumerate(gates)])
     outcome = batch.validate(suite, result_format={"result_format": "COMPLETE", "unexpected_index_column_names": keys})
@@ -99,10 +101,10 @@ def _validate(source: Any, name: str, frame: pd.DataFrame, gates: Sequence[Gate]
     failing = []
     for place, gate in enumerate(gates):
         result = by_place[place]
-        rows = result.result.get("unexpected_index_list") or ()
-        if not result.success and not rows:
+        found = result.result.get("unexpected_index_list") or ()
+        if not result.success and not found:
             raise PlaybookError(f"gates: '{gate.name}' cannot be judged: {_raised(result.exception_info)}")
-        failing.append([_plain(row) for row in rows])
+        failing.append([_plain(row) for row in found])
     return failing
 
 

@@ -10,6 +10,7 @@ import io
 import json
 import re
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -18,7 +19,10 @@ from nsm_pipeline.errors import nearest
 REQUIRED = ("event_id", "event_name", "occurred_at", "account_id")
 OPTIONAL = ("user_id", "received_at")
 KNOWN = (*REQUIRED, *OPTIONAL, "properties")
+LINES = (".jsonl", ".ndjson", ".jsonl.gz", ".ndjson.gz")
 EVENT_SUFFIXES = (".parquet", ".jsonl", ".ndjson", ".csv", ".jsonl.gz", ".ndjson.gz", ".csv.gz")
+
+BLOCK = 1 << 20
 
 
 class UnusableFile(Exception):
@@ -41,7 +45,9 @@ def check_whole(path: Path) -> None:
     """Raise UnusableFile for a file that is empty, cut off or not of the format its name says."""
     if path.stat().st_size == 0:
         raise UnusableFile("the file is empty")
-    if path.name.endswith(".gz"):
+    if path.name.endswith(LINES):
+        check_lines(path)
+    elif path.name.endswith(".gz"):
         check_gzip(path)
     elif path.name.endswith(".parquet"):
         check_parquet(path)
@@ -60,12 +66,34 @@ def check_parquet(path: Path) -> None:
 
 def check_gzip(path: Path) -> None:
     """Raise UnusableFile for a file that is no gzip, or whose stream ends early."""
+    for _ in _unpacked(path):
+        pass
+
+
+def check_lines(path: Path) -> None:
+    """Raise UnusableFile for lines of JSON, as gzip or not, that are cut off: a last line without its end that does not
+    parse is one, or is still being written."""
+    last = b""
+    for chunk in _unpacked(path) if path.name.endswith(".gz") else _end_of(path):
+        last = chunk if b"\n" in chunk else last + chunk
+        last = last if last.endswith(b"\n") else last[last.rfind(b"\n") + 1 :]
+    if last and not last.endswith(b"\n"):
+        try:
+            json.loads(last)
+        except (ValueError, RecursionError):
+            raise UnusableFile(
+                "truncated: the last line ends early; the file is cut off or still being written"
+            ) from None
+
+
+def _unpacked(path: Path) -> Iterator[bytes]:
+    """What a gzip file holds, to its end. Raises UnusableFile where it has none."""
     decoder = zlib.decompressobj(wbits=31)
     try:
         with path.open("rb") as file:
-            while chunk := file.read(1 << 20):
+            while chunk := file.read(BLOCK // 8):
                 while chunk:
-                    decoder.decompress(chunk)
+                    yield decoder.decompress(chunk)
                     chunk = decoder.unused_data
                     if chunk:  # a gzip file may hold several members one after another
                         decoder = zlib.decompressobj(wbits=31)
@@ -75,22 +103,12 @@ def check_gzip(path: Path) -> None:
         raise UnusableFile("truncated: the gzip stream ends early; the file is cut off or still being written")
 
 
-def check_last_line(path: Path) -> None:
-    """A last line without its end that does not parse means: cut off, or still being written."""
-    last = b""
-    with open_bytes(path) as file:
-        if not path.name.endswith(".gz"):
-            file.seek(max(0, path.stat().st_size - (1 << 24)))
-        while chunk := file.read(1 << 20):
-            last = chunk if b"\n" in chunk else last + chunk
-            last = last if last.endswith(b"\n") else last[last.rfind(b"\n") + 1 :]
-    if last and not last.endswith(b"\n"):
-        try:
-            json.loads(last)
-        except (ValueError, RecursionError):
-            raise UnusableFile(
-                "truncated: the last line ends early; the file is cut off or still being written"
-            ) from None
+def _end_of(path: Path) -> Iterator[bytes]:
+    """The last of a file's bytes, more than any line is long."""
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - 16 * BLOCK))
+        while chunk := file.read(BLOCK):
+            yield chunk
 
 
 def open_bytes(path: Path) -> BinaryIO:

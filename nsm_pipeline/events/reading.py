@@ -23,7 +23,6 @@ from nsm_pipeline.events.files import (
     OPTIONAL,
     REQUIRED,
     UnusableFile,
-    check_last_line,
     check_whole,
     exactly,
     open_bytes,
@@ -97,7 +96,6 @@ def _open_parquet(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
 
 
 def _open_json_lines(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
-    check_last_line(path)
     read_lines(connection, path)
     wanted = json.dumps({**dict.fromkeys((*REQUIRED, *OPTIONAL), "VARCHAR"), "properties": "JSON"})
     connection.execute(

@@ -19,7 +19,7 @@ import pyarrow as pa
 
 from nsm_pipeline.errors import nearest
 from nsm_pipeline.events.csv_rows import BATCH, broken_row, csv_table, csv_text
-from nsm_pipeline.events.files import UnusableFile, check_gzip, check_last_line, check_parquet, exactly
+from nsm_pipeline.events.files import UnusableFile, check_gzip, check_lines, check_parquet, exactly
 from nsm_pipeline.events.reading import quoted, read_lines
 from nsm_pipeline.events.senders.declared import Reading
 from nsm_pipeline.events.senders.snowplow import open_snowplow
@@ -54,12 +54,13 @@ def _check_whole(path: Path, kind: str) -> None:
             raise UnusableFile("a zip archive: unpack it, and deliver the files in it")
     if kind == "parquet":
         check_parquet(path)
+    elif kind == "json_lines":
+        check_lines(path)
     elif path.name.endswith(".gz"):
         check_gzip(path)
 
 
 def _open_json_lines(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
-    check_last_line(path)
     read_lines(connection, path)
     connection.execute(
         f"""CREATE OR REPLACE TEMP VIEW records AS SELECT row_number,
