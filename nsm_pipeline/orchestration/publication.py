@@ -7,6 +7,7 @@ of them is asked for, all of them go out together.
 """
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -153,8 +154,7 @@ def dashboard(home: HomeResource) -> dg.MaterializeResult[Any]:
     return dg.MaterializeResult(
         metadata={
             "version": made.version,
-            "page": dg.MetadataValue.path(str(made.page)),
-            "address for the browser": dg.MetadataValue.url(made.page.as_uri()),
+            **_where(made.page),
             "preview": dg.MetadataValue.md(made.preview),
             "digest": dg.MetadataValue.md(made.digest),
             "charts": len(made.pictures),
@@ -173,11 +173,17 @@ def dashboard(home: HomeResource) -> dg.MaterializeResult[Any]:
 def playbook_pages(home: HomeResource) -> dg.MaterializeResult[Any]:
     opened = home.open()
     made = build_handbook(opened.home, opened.calendar.as_of)
-    page = made.folder / "index.html"
     return dg.MaterializeResult(
         metadata={
-            "page": dg.MetadataValue.path(str(page)),
-            "address for the browser": dg.MetadataValue.url(page.as_uri()),
+            **_where(made.folder / "index.html"),
             "changed": dg.MetadataValue.md("\n".join(f"* {name}" for name in made.written) or "nothing"),
         }
     )
+
+
+def _where(page: Path) -> dict[str, Any]:
+    """Where a page lies, and what to paste into a browser, which follows no link from Dagster to a file."""
+    return {
+        "page": dg.MetadataValue.path(str(page)),
+        "address for the browser": dg.MetadataValue.url(page.as_uri()),
+    }

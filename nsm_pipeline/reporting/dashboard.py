@@ -7,9 +7,8 @@ What belongs here: the page and its style. What does not: what a use case shows 
 from __future__ import annotations
 
 from datetime import date, datetime
-from importlib.resources import files
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment
 from markupsafe import Markup, escape
 
 from nsm_pipeline.reporting import wording
@@ -17,6 +16,7 @@ from nsm_pipeline.reporting.headline import Change, changes, growth_sentence, he
 from nsm_pipeline.reporting.monday import Monday
 from nsm_pipeline.reporting.section import section_of
 from nsm_pipeline.reporting.svg import el, mark
+from nsm_pipeline.reporting.templating import environment, sheet
 from nsm_pipeline.reporting.tree_drawing import tree_css
 
 COLOURS = {
@@ -53,11 +53,6 @@ def dashboard_html(monday: Monday) -> str:
     )
 
 
-def sheet(name: str) -> str:
-    """A style sheet of the templates."""
-    return files("nsm_pipeline.reporting").joinpath("templates", name).read_text(encoding="utf-8")
-
-
 def _worth_telling(monday: Monday) -> list[Change]:
     """What changed; why a North Star moved stands in its row already, where rows are few."""
     many = len(monday.use_cases) > MANY
@@ -65,15 +60,9 @@ def _worth_telling(monday: Monday) -> list[Change]:
 
 
 def _environment() -> Environment:
-    environment = Environment(
-        loader=PackageLoader("nsm_pipeline.reporting"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.globals |= {"shape": shape, "growth_sentence": growth_sentence}
-    environment.filters |= {
+    ours = environment()
+    ours.globals |= {"shape": shape, "growth_sentence": growth_sentence}
+    ours.filters |= {
         "data": data,
         "cell": cell,
         "change": wording.relative,
@@ -83,7 +72,7 @@ def _environment() -> Environment:
         "sentence": wording.sentence,
         "capital": lambda words: words[:1].upper() + words[1:],
     }
-    return environment
+    return ours
 
 
 def shape(colour: str) -> Markup:

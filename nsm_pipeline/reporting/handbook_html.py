@@ -6,15 +6,14 @@ What belongs here: parts → pages, and which Markdown counts in people's prose.
 
 from __future__ import annotations
 
-from importlib.resources import files
-
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment
 from markdown_it import MarkdownIt
 from markupsafe import Markup
 
 from nsm_pipeline.reporting.handbook import Handbook, Page
 from nsm_pipeline.reporting.handbook_markdown import ANY_SCHEME, SAFE_LINK, one_line, visible
 from nsm_pipeline.reporting.handbook_parts import Fact, Part
+from nsm_pipeline.reporting.templating import environment, sheet
 from nsm_pipeline.reporting.tree_drawing import tree_svg
 from nsm_pipeline.reporting.tree_words import HEAD, LINKS_HEAD, tree_table
 
@@ -25,9 +24,9 @@ MARKDOWN = MarkdownIt("commonmark", {"html": False}).disable(["image", "html_inl
 
 def html_files(handbook: Handbook) -> dict[str, str]:
     """Pages by file name: `index.html` and one per use case."""
-    environment = _environment()
-    index = environment.get_template("handbook_index.html")
-    page = environment.get_template("handbook.html")
+    templates = _environment()
+    index = templates.get_template("handbook_index.html")
+    page = templates.get_template("handbook.html")
     found = {"index.html": index.render(handbook=handbook)}
     for one in handbook.pages:
         found[f"{one.file}.html"] = page.render(handbook=handbook, page=one, **_drawn(one))
@@ -42,22 +41,12 @@ def _drawn(page: Page) -> dict[str, object]:
 
 
 def _environment() -> Environment:
-    environment = Environment(
-        loader=PackageLoader("nsm_pipeline.reporting"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"value": value, "line": one_line, "visible": visible}
-    environment.tests |= {"flat": is_table}
-    environment.globals |= {"columns": columns, "labels_of": labels_of}
-    environment.globals["style"] = Markup("\n".join(_sheet(name) for name in SHEETS))  # noqa: S704 (our own files)
-    return environment
-
-
-def _sheet(name: str) -> str:
-    return files("nsm_pipeline.reporting").joinpath("templates", name).read_text(encoding="utf-8")
+    ours = environment()
+    ours.filters |= {"value": value, "line": one_line, "visible": visible}
+    ours.tests |= {"flat": is_table}
+    ours.globals |= {"columns": columns, "labels_of": labels_of}
+    ours.globals["style"] = Markup("\n".join(sheet(name) for name in SHEETS))  # noqa: S704 (our own files)
+    return ours
 
 
 def value(fact: Fact) -> Markup:

@@ -12,12 +12,12 @@ import vl_convert
 from markupsafe import Markup
 
 from nsm_pipeline.reporting.charts import growth_chart, guardrail_chart, movement_chart, trust_chart
-from nsm_pipeline.reporting.dashboard import sheet
 from nsm_pipeline.reporting.input_chart import inputs_chart
 from nsm_pipeline.reporting.monday import Monday
 from nsm_pipeline.reporting.north_star_chart import north_star_chart
 from nsm_pipeline.reporting.one_use_case import OneUseCase
 from nsm_pipeline.reporting.svg import Drawing, el, group, text
+from nsm_pipeline.reporting.templating import sheet
 from nsm_pipeline.reporting.tree_drawing import tree_css, tree_svg
 
 FACES = "Arial, Helvetica, Liberation Sans, sans-serif"
