@@ -8,9 +8,7 @@ again of any earlier one.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -61,21 +59,18 @@ def write_pictures(folder: Path, drawings: Mapping[str, str]) -> tuple[Path, ...
     """Write each drawing as SVG and PNG, where it is not there as it is; remove files that belong to none of them."""
     from nsm_pipeline.reporting.pictures import png
 
-    def draw(name: str) -> tuple[Path, Path]:
-        svg, picture, content = folder / f"{name}.svg", folder / f"{name}.png", drawings[name].encode()
+    files: list[Path] = []
+    for name, drawing in drawings.items():
+        svg, picture, content = folder / f"{name}.svg", folder / f"{name}.png", drawing.encode()
+        files += (svg, picture)
         if not (picture.is_file() and svg.is_file() and svg.read_bytes() == content):
             # The PNG first: where a drawing is there as it is, its picture was finished.
-            write(picture, png(drawings[name]))
+            write(picture, png(drawing))
             write(svg, content)
-        return svg, picture
-
-    # Turning a drawing into dots takes a hundred times as long as drawing it, and leaves the interpreter to others.
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        files = tuple(file for pair in pool.map(draw, drawings) for file in pair)
     for file in sorted(folder.glob("*")):
         if file not in files:
             file.unlink()
-    return files
+    return tuple(files)
 
 
 def monday_of(opened: Open, publication: Publication | None = None) -> Monday | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import datetime
+from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
@@ -11,6 +12,7 @@ from made_up import altered, every, tables
 
 from nsm_pipeline.reporting.monday import Monday
 from nsm_pipeline.reporting.pictures import drawings, png, resolved
+from nsm_pipeline.steps.pages import write_pictures
 
 CHARTS = ("north-star", "guardrail-support_contacts", "growth-accounting", "inputs", "why-it-moved", "trust", "tree")
 
@@ -71,3 +73,20 @@ def test_colours_are_put_in_for_variables() -> None:
     assert resolved(".a { fill: var(--card); stroke: var(--nothing, #123456); }").startswith(
         ".a { fill: #ffffff; stroke: #123456; }"
     )
+
+
+def square(side: int) -> str:
+    return f'<svg xmlns="http://www.w3.org/2000/svg" width="{side}" height="{side}"><rect width="3" height="3"/></svg>'
+
+
+def test_pictures_are_written_where_they_are_not_there_as_they_are(tmp_path: Path) -> None:
+    files = write_pictures(tmp_path, {"a": square(10), "b": square(10), "c": square(10)})
+    assert sorted(file.name for file in files) == sorted(file.name for file in tmp_path.iterdir())
+    before = {file.name: (file.stat().st_ino, file.read_bytes()) for file in files}
+    (tmp_path / "b.png").unlink()  # as a kill between the two would leave it, had the drawing been written first
+    write_pictures(tmp_path, {"a": square(10), "b": square(10), "c": square(20)})
+    after = {file.name: (file.stat().st_ino, file.read_bytes()) for file in tmp_path.iterdir()}
+    assert {name for name in after if after[name][0] != before[name][0]} == {"b.svg", "b.png", "c.svg", "c.png"}
+    assert after["b.png"][1] == before["b.png"][1] != after["c.png"][1]
+    write_pictures(tmp_path, {"a": square(10)})
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["a.png", "a.svg"]
