@@ -82,10 +82,10 @@ def square(side: int) -> str:
 def test_pictures_are_written_where_they_are_not_there_as_they_are(tmp_path: Path) -> None:
     files = write_pictures(tmp_path, {"a": square(10), "b": square(10), "c": square(10)})
     assert sorted(file.name for file in files) == sorted(file.name for file in tmp_path.iterdir())
-    before = {file.name: (file.stat().st_ino, file.read_bytes()) for file in files}
+    before = {file.name: (file.stat().st_mtime_ns, file.read_bytes()) for file in files}
     (tmp_path / "b.png").unlink()  # as a kill between the two would leave it, had the drawing been written first
     write_pictures(tmp_path, {"a": square(10), "b": square(10), "c": square(20)})
-    after = {file.name: (file.stat().st_ino, file.read_bytes()) for file in tmp_path.iterdir()}
+    after = {file.name: (file.stat().st_mtime_ns, file.read_bytes()) for file in tmp_path.iterdir()}
     assert {name for name in after if after[name][0] != before[name][0]} == {"b.svg", "b.png", "c.svg", "c.png"}
     assert after["b.png"][1] == before["b.png"][1] != after["c.png"][1]
     write_pictures(tmp_path, {"a": square(10)})
