@@ -10,6 +10,7 @@ import pytest
 from homes import here
 from hypothesis import HealthCheck, settings
 from landing_zone import Zone
+from once import built_once
 
 from nsm_pipeline.weeks import span
 
@@ -59,20 +60,27 @@ def devsecops_data() -> Path:
 @pytest.fixture(scope="session")
 def devsecops(devsecops_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Zone:
     """A home with the real data ingested, all weeks built, under examples/devsecops/playbook. Read only."""
-    zone = Zone(tmp_path_factory.mktemp("devsecops"), threads=2)
-    shutil.copytree(EXAMPLES / "devsecops" / "playbook", zone.home.playbook)
-    shutil.copytree(devsecops_data / "landing", zone.home.landing)
+
+    def build(root: Path) -> None:
+        zone = Zone(root, threads=2)
+        shutil.copytree(EXAMPLES / "devsecops" / "playbook", zone.home.playbook)
+        shutil.copytree(devsecops_data / "landing", zone.home.landing)
+        zone.load_playbook()
+        ledger = zone.ingest()
+        assert ledger.first_week is not None
+        zone.build(*span(ledger.first_week, zone.playbook.calendar.current()))
+
+    zone = Zone(built_once(tmp_path_factory, "devsecops", build), threads=2)
     zone.load_playbook()
-    ledger = zone.ingest()
-    assert ledger.first_week is not None
-    zone.build(*span(ledger.first_week, zone.playbook.calendar.current()))
     return zone
 
 
 @pytest.fixture(scope="session")
 def published_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A small sample home after one `nsm run`. Read only: copy it before you change it."""
-    home = tmp_path_factory.mktemp("published") / "home"
-    assert here("sample", "--home", home, "--weeks", 16, "--accounts", 40, "--events", 6000).code == 0
-    assert here("run", "--home", home).code == 3
-    return home
+    """A small sample home after one `nsm run`. Read only: copy it before you change it, or run what writes into it."""
+
+    def build(home: Path) -> None:
+        assert here("sample", "--home", home, "--weeks", 16, "--accounts", 40, "--events", 6000).code == 0
+        assert here("run", "--home", home).code == 3
+
+    return built_once(tmp_path_factory, "published", build)

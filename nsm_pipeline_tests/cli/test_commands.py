@@ -15,8 +15,8 @@ from nsm_pipeline.catalogue import VIEWS
 
 
 @pytest.fixture(scope="module")
-def home(published_home: Path) -> Path:
-    return published_home
+def home(published_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return copy(published_home, tmp_path_factory.mktemp("commands") / "home")
 
 
 def refused(said: Said, *words: str) -> None:

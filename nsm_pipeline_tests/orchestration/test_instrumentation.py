@@ -14,8 +14,9 @@ KEY = dg.AssetKey(["ci", "instrumentation"])
 
 
 @pytest.fixture(scope="module")
-def home(published_home: Path) -> Path:
-    return published_home
+def home(published_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy: Dagster writes where it is asked."""
+    return copy(published_home, tmp_path_factory.mktemp("shown") / "home")
 
 
 def told(home: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[dict[str, str], Any]:
