@@ -7,6 +7,7 @@ What belongs here: the page and its style. What does not: what a use case shows 
 from __future__ import annotations
 
 from datetime import date, datetime
+from functools import cache
 
 from jinja2 import Environment
 from markupsafe import Markup, escape
@@ -59,6 +60,7 @@ def _worth_telling(monday: Monday) -> list[Change]:
     return [change for change in changes(monday) if many or change.kind != "movement"]
 
 
+@cache
 def _environment() -> Environment:
     ours = environment()
     ours.globals |= {"shape": shape, "growth_sentence": growth_sentence}

@@ -6,6 +6,8 @@ What belongs here: parts → pages, and which Markdown counts in people's prose.
 
 from __future__ import annotations
 
+from functools import cache
+
 from jinja2 import Environment
 from markdown_it import MarkdownIt
 from markupsafe import Markup
@@ -40,6 +42,7 @@ def _drawn(page: Page) -> dict[str, object]:
     return {"drawing": drawing, "metrics": (HEAD, metrics), "links": (LINKS_HEAD, links)}
 
 
+@cache
 def _environment() -> Environment:
     ours = environment()
     ours.filters |= {"value": value, "line": one_line, "visible": visible}
