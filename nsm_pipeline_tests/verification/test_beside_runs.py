@@ -2,42 +2,54 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
 from flipping import verify
-from homes import copy, deliver, differences, everything, finish, here, hold_back, start
+from homes import copy, differences, everything, finish, start
+from landing_zone import Zone, event
+from two_use_cases import SETTLING, WEEKS
+
+from nsm_pipeline.publishing.extracts import current_version
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
-LATER = ("2026-05-18", "2026-06-22", "2026-06-24")
+
+
+def written(home: Path) -> dict[Path, int]:
+    """When each folder of a home that is verified was written in last."""
+    roots = [home / name for name in ("lake", "records", "extracts")]
+    return {path: path.stat().st_mtime_ns for root in roots for path in (root, *root.glob("**/")) if path.exists()}
 
 
 def verified_until_done(home: Path, *arguments: object) -> int:
-    """How often a home was verified while a command worked on it; every time, nothing may be refuted."""
-    process, rounds = start(*arguments), 0
+    """How often a home was verified while a command worked on it, each time after it had written something; every
+    time, nothing may be refuted."""
+    process, rounds, before = start(*arguments), 0, written(home)
     while process.poll() is None:
+        if (now := written(home)) == before:
+            time.sleep(0.02)
+            continue
         said = verify(home, "--json", "--sample", rounds % 2)
         assert said.code == 0, (said.json["refuted"], said.json["unproven"])
-        rounds += 1
+        before, rounds = now, rounds + 1
     assert finish(process).code == 3
     return rounds
 
 
-def test_beside_a_backfill(published_home: Path, tmp_path: Path) -> None:
-    home = copy(published_home, tmp_path / "home")
+def test_beside_a_backfill(small_home: Path, tmp_path: Path) -> None:
+    home = copy(small_home, tmp_path / "home")
     before = everything(home)
-    assert verified_until_done(home, "backfill", "--home", home, "--weeks", "2026-03-09..2026-06-22") >= 3
+    assert verified_until_done(home, "backfill", "--home", home, "--weeks", f"{WEEKS[0]}..{SETTLING}") >= 3
     assert not differences(everything(home), before)
 
 
-def test_beside_a_run_that_lands_builds_and_publishes(published_home: Path, tmp_path: Path) -> None:
-    home, aside = tmp_path / "home", tmp_path / "aside"
-    home.mkdir()
-    for name in ("landing", "playbook"):
-        copy(published_home / name, home / name)
-    folders = [f"usage_events/arrived={day}" for day in LATER]
-    hold_back(home, folders, aside)
-    assert here("run", "--home", home).code in (0, 3)
-    deliver(home, aside)
+def test_beside_a_run_that_lands_builds_and_publishes(small_home: Path, tmp_path: Path) -> None:
+    home = copy(small_home, tmp_path / "home")
+    for week in (WEEKS[1], SETTLING, WEEKS[6]):
+        late = [event(f"{week}-late-{n}", f"{week}T12:00:00Z", f"a{n}") for n in range(6)]
+        Zone(home).put(f"late-{week}.jsonl", late)
+    version = current_version(home / "extracts")
     assert verified_until_done(home, "run", "--home", home) >= 3
+    assert current_version(home / "extracts") != version
     assert verify(home, "--json").code == 0

@@ -9,7 +9,7 @@ from homes import here
 from landing_zone import SHOP, Zone, event
 
 WEEKS = [date(2026, 3, 2) + timedelta(weeks=number) for number in range(7)]
-WITHHELD = 3
+WITHHELD, SETTLING = 3, WEEKS[5]
 SETTINGS = "company: Test\nas_of: 2026-04-15\npublication: {small_groups: 0}\n"
 WIDE = "tolerances: {quarantined: 50%, duplicate: 50%, unmapped: 50%}\n"
 COUNTER = """  orders_each: {ratio: {numerator: orders, denominator: ordering_accounts}}
