@@ -65,6 +65,8 @@ def rows_digest(table: pa.Table) -> str:
     for field in table.schema:
         column = one_piece(table[field.name])
         found.update(f"{field.name}:{field.type}:{len(column)}\n".encode())
+        if not len(column):
+            continue
         found.update(pc.is_null(column).to_numpy(zero_copy_only=False).astype("u1").tobytes())
         for values in _values(column):
             found.update(values)
