@@ -46,7 +46,7 @@ def week_of(number: int) -> list[dict[str, object]]:
     return rows
 
 
-def two_use_cases(root: Path) -> Path:
+def two_use_cases(root: Path) -> None:
     """The home after one `nsm run`: seven weeks, the last in progress, one withheld in one use case."""
     zone = Zone(root, WIDE + SHOP.replace("north_star:", COUNTER), SETTINGS)
     assert zone.playbook
@@ -57,4 +57,3 @@ def two_use_cases(root: Path) -> Path:
         zone.put(f"again-{number}.jsonl", week_of(number)[:4])
     said = here("run", "--home", root)
     assert said.code == 3, said
-    return root
