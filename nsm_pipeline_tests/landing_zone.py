@@ -90,6 +90,10 @@ def encode(name: str, rows: Sequence[Row]) -> bytes:
     return bytes(sink.getvalue())
 
 
+COMPILED: dict[str, dict[str, tuple[str, ...]]] = {}
+"""Queries by playbook, as one run keeps them: they follow from it alone, and take longer than a small week."""
+
+
 @dataclass
 class Zone:
     """One home with a playbook; every method runs the real program."""
@@ -162,7 +166,7 @@ class Zone:
         return [(found["row_number"], found["reason"], found["raw"]) for found in table.to_pylist()]
 
     def step(self) -> UsageStep:
-        return UsageStep(self.lake, self.ledger, self.playbook)
+        return UsageStep(self.lake, self.ledger, self.playbook, COMPILED.setdefault(str(self.playbook), {}))
 
     def build(self, *weeks: date) -> None:
         """Build everything of some weeks, stale or not."""

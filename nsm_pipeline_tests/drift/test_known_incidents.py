@@ -19,7 +19,7 @@ from nsm_pipeline.steps.instrumentation import Deliveries, deliveries
 from nsm_pipeline.steps.lateness import arrivals
 from nsm_pipeline.steps.opening import Open
 
-SMALL = SampleSpec(accounts=120, events=120_000)
+SMALL = SampleSpec(weeks=36, accounts=120, events=72_000)
 # What each kind of incident of a sample looks like in the ledger of deliveries.
 DELIVERED = {
     "bad_file": lambda found: found.set_aside,
