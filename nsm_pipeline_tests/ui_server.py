@@ -99,7 +99,7 @@ class Server:
         return not self.ask(BUSY)["runsOrError"]["results"]
 
     def stop(self) -> None:
-        for sign, patience in ((signal.SIGINT, 15), (signal.SIGKILL, 10)):
+        for sign, patience in ((signal.SIGINT, 5), (signal.SIGKILL, 10)):
             try:
                 os.killpg(self.process.pid, sign)
                 self.process.wait(patience)
