@@ -50,11 +50,12 @@ def clean_environment(**more: str) -> dict[str, str]:
     return {**mine, "DAGSTER_DISABLE_TELEMETRY": "1", "GX_ANALYTICS_ENABLED": "false", **more}
 
 
-def here(*arguments: object) -> Said:
+def here(*arguments: object, **environment: str) -> Said:
     """`nsm …` in this process: the same entry point, without the seconds of a new interpreter."""
     out, err = io.StringIO(), io.StringIO()
     State.home, State.as_of = None, None
     before = {key: os.environ.pop(key) for key in list(os.environ) if key.startswith(("NSM_", "DAGSTER_"))}
+    os.environ.update(environment)
     try:
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
             try:

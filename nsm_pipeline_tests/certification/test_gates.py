@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,7 @@ from nsm_pipeline.errors import PlaybookError
 from nsm_pipeline.metrics.numbers import METRIC_ROWS
 from nsm_pipeline.playbook.models import UseCase
 from nsm_pipeline.steps.series import gather_evidence
+from nsm_pipeline.weeks import WEEK
 
 WEEKS = ("2026-03-02", "2026-03-09", "2026-03-16")
 BAD = WEEKS[1]
@@ -72,9 +75,15 @@ def metric_row(week: str, role: str, **changed: Any) -> dict[str, Any]:
 
 def frames(table: str = "", changed: dict[str, Any] | None = None) -> Evidence:
     """Good evidence of three weeks; in the middle one some columns of one frame are other."""
+    return evidence_of(WEEKS, {BAD: (table, changed or {})})
+
+
+def evidence_of(weeks: Sequence[str], faults: dict[str, tuple[str, dict[str, Any]]]) -> Evidence:
+    """Good evidence of some weeks but for some columns of one frame in some of them: week → (frame, columns)."""
 
     def of(week: str, *names: str) -> dict[str, Any]:
-        return (changed or {}) if week == BAD and table in names else {}
+        table, changed = faults.get(week, ("", {}))
+        return changed if table in names else {}
 
     slices = {"metric": "ordering_accounts", "slice": "plan", "sum_of_slices": 5.0, "total": 5.0, "gap": 0.0}
     properties = {
@@ -87,15 +96,15 @@ def frames(table: str = "", changed: dict[str, Any] | None = None) -> Evidence:
     }  # fmt: skip
     metrics = [
         metric_row(week, role, **of(week, role))
-        for week in WEEKS
+        for week in weeks
         for role in ("north_star", "inputs", "counter_metrics")
     ]
     return Evidence(
-        pd.DataFrame([week_row(week, **of(week, "week")) for week in WEEKS]),
+        pd.DataFrame([week_row(week, **of(week, "week")) for week in weeks]),
         pd.DataFrame(metrics),
-        pd.DataFrame([{"week": week, **slices, **of(week, "slices")} for week in WEEKS]),
-        pd.DataFrame([{"week": week, **properties, **of(week, "properties")} for week in WEEKS]),
-        pd.DataFrame([{"week": week, **copies, **of(week, "copies")} for week in WEEKS]),
+        pd.DataFrame([{"week": week, **slices, **of(week, "slices")} for week in weeks]),
+        pd.DataFrame([{"week": week, **properties, **of(week, "properties")} for week in weeks]),
+        pd.DataFrame([{"week": week, **copies, **of(week, "copies")} for week in weeks]),
     )
 
 
@@ -137,14 +146,30 @@ def test_good_weeks_pass_every_gate() -> None:
     assert all(one.rows == 1 for found in results.values() for one in found if "is_share" not in one.gate.scope)
 
 
-@pytest.mark.parametrize(("gate", "table", "fault"), FAULTS, ids=[f"{gate}: {fault}" for gate, _, fault in FAULTS])
-def test_a_fault_fails_its_gate_in_its_week(gate: str, table: str, fault: dict[str, Any]) -> None:
-    results = judge(frames(table, fault), gates_of(use_case(), in_account_weeks=True), WEEKS)
-    assert failed(results) == {WEEKS[0]: set(), BAD: {gate}, WEEKS[2]: set()}
-    (one,) = [result for result in results[BAD] if not result.passed]
+FAULTY = [str(date(2026, 3, 9) + number * WEEK) for number in range(len(FAULTS))]
+
+
+@pytest.fixture(scope="module")
+def judged() -> dict[str, list[GateResult]]:
+    """One week per fault between two good ones, all judged at once, as a run judges them."""
+    weeks = [WEEKS[0], *FAULTY, str(date.fromisoformat(FAULTY[-1]) + WEEK)]
+    faults = {week: (table, changed) for week, (_, table, changed) in zip(FAULTY, FAULTS, strict=True)}
+    return judge(evidence_of(weeks, faults), gates_of(use_case(), in_account_weeks=True), weeks)
+
+
+def test_weeks_without_a_fault_pass_beside_those_with_one(judged: dict[str, list[GateResult]]) -> None:
+    first, *_, last = judged
+    assert {week for week, found in failed(judged).items() if not found} == {first, last}
+
+
+@pytest.mark.parametrize("place", range(len(FAULTS)), ids=[f"{gate}: {fault}" for gate, _, fault in FAULTS])
+def test_a_fault_fails_its_gate_in_its_week(judged: dict[str, list[GateResult]], place: int) -> None:
+    (gate, table, _), week = FAULTS[place], FAULTY[place]
+    assert failed(judged)[week] == {gate}
+    (one,) = [result for result in judged[week] if not result.passed]
     assert one.gate.frame == table
     assert one.failing
-    assert one.failing[0]["week"] == BAD
+    assert {row["week"] for row in one.failing} == {week}
     assert one.gate.severity == ("warning" if gate == "share late" else "critical")
     assert one.to_json()["failing"] == list(one.failing)
 

@@ -219,7 +219,8 @@ def test_the_home_before_or_after_the_command_or_in_the_environment(home: Path, 
     assert environment.json == after.json
     # What is written on the line counts, wherever it stands there, and not the environment.
     for line in (("--home", home, "query"), ("query", "--home", home)):
-        assert finish(start(*line, "--format", "json", sql, NSM_HOME=str(tmp_path))).json == after.json
+        assert here(*line, "--format", "json", sql, NSM_HOME=str(tmp_path)).json == after.json
+    assert here("query", "--format", "json", sql, NSM_HOME=str(tmp_path)).json == [{"n": 0}]
 
 
 def test_as_of(home: Path) -> None:
