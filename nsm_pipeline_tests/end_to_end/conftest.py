@@ -8,13 +8,32 @@ from pathlib import Path
 import pytest
 from homes import deliver, here, hold_back
 from once import built_once
+from small_home import put_first, put_later
 
 LATER = ("2026-04-13", "2026-05-18", "2026-06-16", "2026-06-22", "2026-06-24", "2026-06-25")
 
 
 @pytest.fixture(scope="session")
 def published_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A sample home that was run while some of its files had not come yet, and to which they have come since."""
+    """A small home that was run while some of its files had not come yet, and to which they have come since."""
+
+    def build(home: Path) -> None:
+        zone = put_first(home)
+        assert here("run", "--home", home).code == 3
+        put_later(zone)
+
+    return built_once(tmp_path_factory, "published-once", build)
+
+
+@pytest.fixture(scope="session")
+def undisturbed(published_once: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same home after one run that nobody disturbed."""
+    return _run(published_once, tmp_path_factory, "undisturbed")
+
+
+@pytest.fixture(scope="session")
+def sample_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """As `published_once`, of the sample: three use cases, more weeks, incidents."""
 
     def build(home: Path) -> None:
         aside = tmp_path_factory.mktemp("later")
@@ -26,15 +45,18 @@ def published_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
         assert here("run", "--home", home).code in (0, 3)
         deliver(home, aside)
 
-    return built_once(tmp_path_factory, "published-once", build)
+    return built_once(tmp_path_factory, "sample-once", build)
 
 
 @pytest.fixture(scope="session")
-def undisturbed(published_once: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The same home after one run that nobody disturbed."""
+def sample_undisturbed(sample_once: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """As `undisturbed`, of the sample."""
+    return _run(sample_once, tmp_path_factory, "sample-undisturbed")
 
+
+def _run(once: Path, factory: pytest.TempPathFactory, name: str) -> Path:
     def build(home: Path) -> None:
-        shutil.copytree(published_once, home, symlinks=True, dirs_exist_ok=True)
+        shutil.copytree(once, home, symlinks=True, dirs_exist_ok=True)
         assert here("run", "--home", home).code == 3
 
-    return built_once(tmp_path_factory, "undisturbed", build)
+    return built_once(factory, name, build)

@@ -15,8 +15,6 @@ from pathlib import Path
 import pytest
 from homes import broken_extract, copy, differences, everything, finish, here, published, start
 
-ATTEMPTS = 3
-
 
 @dataclass
 class Reader(threading.Thread):
@@ -50,10 +48,9 @@ class Reader(threading.Thread):
         self.join()
 
 
-@pytest.fixture(scope="module")
-def working_time(published_once: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[float, float]:
+def working_time(published_once: Path, home: Path) -> tuple[float, float]:
     """Seconds after which a run that nobody disturbs first touches the home, and after which it ends."""
-    home = copy(published_once, tmp_path_factory.mktemp("measured") / "home")
+    copy(published_once, home)
     before, began = _newest(home), time.monotonic()
     process, first = start("run", "--home", home), None
     while process.poll() is None:
@@ -99,24 +96,24 @@ def _moments(working_time: tuple[float, float], count: int, seed: int) -> Iterat
 
 
 @pytest.mark.slow
-def test_five_kills(published_once: Path, undisturbed: Path, working_time: tuple[float, float], tmp_path: Path) -> None:
+def test_five_kills(published_once: Path, undisturbed: Path, tmp_path: Path) -> None:
     wanted = everything(undisturbed)
     assert published(undisturbed) != published(published_once)
+    seconds = working_time(published_once, tmp_path / "measured")
     outcomes = [
         _kill_and_run_again(published_once, wanted, moment, tmp_path / f"home-{number}")
-        for number, moment in enumerate(_moments(working_time, 5, seed=20260622))
+        for number, moment in enumerate(_moments(seconds, 5, seed=20260622))
     ]
-    assert sum(killed for killed, _ in outcomes) >= 3, working_time
+    assert sum(killed for killed, _ in outcomes) >= 3, seconds
     assert any(len(reader.versions) == 2 for _, reader in outcomes)  # readers were there when it switched
 
 
 @pytest.mark.soak
-def test_two_hundred_kills(
-    published_once: Path, undisturbed: Path, working_time: tuple[float, float], tmp_path: Path
-) -> None:
-    wanted = everything(undisturbed)
+def test_two_hundred_kills(sample_once: Path, sample_undisturbed: Path, tmp_path: Path) -> None:
+    wanted = everything(sample_undisturbed)
+    seconds = working_time(sample_once, tmp_path / "measured")
     killed = 0
-    for number, moment in enumerate(_moments(working_time, 200, seed=time.time_ns())):
-        in_time, _ = _kill_and_run_again(published_once, wanted, moment, tmp_path / f"home-{number}")
+    for number, moment in enumerate(_moments(seconds, 200, seed=time.time_ns())):
+        in_time, _ = _kill_and_run_again(sample_once, wanted, moment, tmp_path / f"home-{number}")
         killed += in_time
-    assert killed >= 150, working_time
+    assert killed >= 150, seconds

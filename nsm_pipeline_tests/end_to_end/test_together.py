@@ -25,7 +25,7 @@ def test_a_run_beside_two_backfills(published_once: Path, undisturbed: Path, tmp
     home = copy(published_once, tmp_path / "home")
     running = [
         start("backfill", "--home", home, "--weeks", "2026-03-09..2026-05-04"),
-        start("backfill", "--home", home, "--weeks", "2026-04-13..2026-06-22"),
+        start("backfill", "--home", home, "--weeks", "2026-04-13..2026-05-18"),
         start("run", "--home", home),
     ]
     for process in running:
@@ -39,7 +39,7 @@ def test_backfills_of_a_finished_home_change_no_byte(undisturbed: Path, tmp_path
     home = copy(undisturbed, tmp_path / "home")
     running = [
         start("backfill", "--home", home, "--weeks", "2026-03-09..2026-05-04"),
-        start("backfill", "--home", home, "--weeks", "2026-04-13..2026-06-22", "--use-case", "ci"),
+        start("backfill", "--home", home, "--weeks", "2026-04-13..2026-05-18", "--use-case", "desk"),
     ]
     for process in running:
         said = finish(process)
