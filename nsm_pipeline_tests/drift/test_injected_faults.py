@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -69,49 +69,69 @@ def one_more(sent: dict[str, Any], number: int) -> dict[str, Any]:
     return {**sent, "retries": number % 3}
 
 
-@pytest.mark.parametrize(
-    ("change", "kind", "key", "says"),
-    [
-        (as_text, "missing", "duration_s", "'duration_s' of 'build.finished' was a number, and is text since."),
-        (as_objects, "missing", "duration_s", "was a number, and is an object or a list since."),
-        (renamed_value, "values", "status", "'success' no longer comes; new: 'passed' in 8"),
-        (other_unit, "scale", "duration_s", "since 2026-04-20: its numbers are about 1,000 times larger."),
-        (sometimes_missing, "missing", "runner", "'runner' of 'build.finished' is no longer sent with every event."),
-        (renamed_property, "missing", "runner", "as 'runner_kind' since 2026-04-20: it has the same values."),
-    ],
-)
-def test_a_fault_is_found_in_its_first_week(
-    sound: Path, tmp_path: Path, change: Change, kind: str, key: str, says: str
-) -> None:
-    root = copy(sound, tmp_path / "home")
-    change_sent(root, NAME, str(WEEK), change)
-    build(root)
-    (one,) = alarms(root)
-    assert (one.kind, one.week, one.noticed) == (kind, WEEK, WEEK)
-    assert (one.event, one.property_name, one.use_cases) == ("build_finished", key, ("ci",))
-    assert says in one.text
-    mendable = change in (other_unit, renamed_property)
-    assert bool(one.yaml) == mendable
-    if mendable:
+FAULTS: dict[Change, tuple[str, str, str]] = {
+    as_text: ("missing", "duration_s", "'duration_s' of 'build.finished' was a number, and is text since."),
+    as_objects: ("missing", "duration_s", "was a number, and is an object or a list since."),
+    renamed_value: ("values", "status", "'success' no longer comes; new: 'passed' in 8"),
+    other_unit: ("scale", "duration_s", "since 2026-04-20: its numbers are about 1,000 times larger."),
+    sometimes_missing: ("missing", "runner", "'runner' of 'build.finished' is no longer sent with every event."),
+    renamed_property: ("missing", "runner", "as 'runner_kind' since 2026-04-20: it has the same values."),
+}
+NOTE = "'build.finished' has begun to send 'retries' (100% of rows), which nothing declares."
+# Several at once, each of another property: together they are every fault. Each alone: a soak.
+TOGETHER = [(as_text, renamed_value, sometimes_missing, one_more), (as_objects, renamed_property), (other_unit,)]
+ALONE = [(change,) for change in (*FAULTS, one_more)]
+
+
+def named(changes: tuple[Change, ...]) -> str:
+    return "+".join(change.__name__ for change in changes)
+
+
+def found_and_mended(sound: Path, root: Path, changes: tuple[Change, ...]) -> None:
+    """Each fault is one alarm, of its kind, in its first week, and nothing else is; pasting mends what it can."""
+    copy(sound, root)
+    for change in changes:
+        change_sent(root, NAME, str(WEEK), change)
+    it = build(root)
+    found = {one.property_name: one for one in alarms(root)}
+    assert len(alarms(root)) == len(found)
+    faults = [change for change in changes if change in FAULTS]
+    assert found.keys() == {FAULTS[change][1] for change in faults}
+    for change in faults:
+        kind, key, says = FAULTS[change]
+        one = found[key]
+        assert (one.kind, one.week, one.noticed) == (kind, WEEK, WEEK)
+        assert (one.event, one.use_cases) == ("build_finished", ("ci",))
+        assert says in one.text
+        assert bool(one.yaml) == (change in (other_unit, renamed_property))
+    if renamed_property not in changes:  # what is told of its new name is in the alarm
+        assert instrumentation(it).notes == ((NOTE,) if one_more in changes else ())
+    assert instrumentation(it, ["security"]).notes == ()
+    if mendable := [one for one in found.values() if one.yaml]:
+        (one,) = mendable
         paste(root, one.yaml)
         build(root)
-        assert alarms(root) == []
-        assert rounded(root) == rounded(sound)
+        left = {one.property_name for one in alarms(root)}
+        assert left == found.keys() - {one.property_name}
+        assert rounded(root, left) == rounded(sound, left)
 
 
-def rounded(root: Path) -> list[dict[str, Any]]:
-    """The event's rows without what is lost when a number is multiplied and divided again."""
-    return [
-        {**row, "duration_s": row["duration_s"] and round(row["duration_s"], 6)}
-        for row in usage(root, "ci", "build_finished")
-    ]
+@pytest.mark.parametrize("changes", TOGETHER, ids=named)
+def test_faults_are_found_in_their_first_week(sound: Path, tmp_path: Path, changes: tuple[Change, ...]) -> None:
+    found_and_mended(sound, tmp_path / "home", changes)
 
 
-def test_a_property_that_nothing_declares_is_a_note_and_no_alarm(sound: Path, tmp_path: Path) -> None:
-    root = copy(sound, tmp_path / "home")
-    change_sent(root, NAME, str(WEEK), one_more)
-    it = build(root)
-    assert alarms(root) == []
-    (note,) = instrumentation(it).notes
-    assert note == "'build.finished' has begun to send 'retries' (100% of rows), which nothing declares."
-    assert instrumentation(it, ["security"]).notes == ()
+@pytest.mark.soak
+@pytest.mark.parametrize("changes", ALONE, ids=named)
+def test_a_fault_alone_is_found_in_its_first_week(sound: Path, tmp_path: Path, changes: tuple[Change, ...]) -> None:
+    found_and_mended(sound, tmp_path / "home", changes)
+
+
+def rounded(root: Path, without: Collection[str]) -> list[dict[str, Any]]:
+    """The event's rows without some properties, and without what is lost when a number is multiplied and divided
+    again."""
+    found = []
+    for row in usage(root, "ci", "build_finished"):
+        row["duration_s"] = row["duration_s"] and round(row["duration_s"], 6)
+        found.append({key: value for key, value in row.items() if key not in without})
+    return found
