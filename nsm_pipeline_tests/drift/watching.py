@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -82,11 +83,12 @@ def paste(root: Path, text: str) -> None:
         edit(root, use_case, change)
 
 
-def usage(root: Path, use_case: str, event: str) -> list[dict[str, Any]]:
-    """An event's rows over all weeks, in one order, for comparing two homes."""
+def usage(root: Path, use_case: str, event: str, weeks: Collection[date] = ()) -> list[dict[str, Any]]:
+    """An event's rows over some weeks or all, in one order, for comparing two homes."""
     rows = [
         row
         for file in sorted((root / "lake" / "usage_events" / use_case).glob("*.parquet"))
+        if not weeks or date.fromisoformat(file.stem) in weeks
         for row in pq.read_table(file).to_pylist()
         if row["event"] == event
     ]

@@ -61,7 +61,7 @@ def outcome(zone: Zone) -> tuple[Any, ...]:
 
 
 @given(deliveries(), st.randoms(use_true_random=False))
-@settings(max_examples=8, phases=PHASES)
+@settings(max_examples=5, phases=PHASES)
 def test_any_order_of_ingest_gives_the_same_bytes(
     given_files: tuple[list[Row], list[list[int]], list[str]], random: Any
 ) -> None:
@@ -95,7 +95,7 @@ def expected(rows: Sequence[Row]) -> tuple[int, int, int, int, set[tuple[str, st
 
 
 @given(deliveries())
-@settings(max_examples=15, phases=PHASES)
+@settings(max_examples=10, phases=PHASES)
 def test_any_split_into_files_gives_the_same_rows(given_files: tuple[list[Row], list[list[int]], list[str]]) -> None:
     rows, files, endings = given_files
     with tempfile.TemporaryDirectory() as folder:
@@ -121,3 +121,11 @@ def test_any_split_into_files_gives_the_same_rows(given_files: tuple[list[Row], 
         assert sum(row["accepted"] for row in landed) == len(facts)
         assert sum(row["landed"] for row in landed) == accepted + duplicates
         assert sum(row["conflict"] for row in landed) == conflicts
+
+
+@pytest.mark.soak
+@given(deliveries(), st.randoms(use_true_random=False))
+@settings(max_examples=60, phases=PHASES)
+def test_of_many_deliveries(given_files: tuple[list[Row], list[list[int]], list[str]], random: Any) -> None:
+    test_any_order_of_ingest_gives_the_same_bytes.hypothesis.inner_test(given_files, random)  # type: ignore[attr-defined]
+    test_any_split_into_files_gives_the_same_rows.hypothesis.inner_test(given_files)  # type: ignore[attr-defined]

@@ -99,7 +99,7 @@ def test_a_content_that_does_not_count_any_more_is_not_found(zone: Zone) -> None
 
 
 @given(deliveries())
-@settings(max_examples=8, phases=PHASES)
+@settings(max_examples=5, phases=PHASES)
 def test_ids_that_share_a_prefix_are_told_apart(given_files: tuple[list[Row], list[list[int]], list[str]]) -> None:
     """With prefixes of two bits nearly every id shares one with another."""
     rows, files, endings = given_files
@@ -113,3 +113,10 @@ def test_ids_that_share_a_prefix_are_told_apart(given_files: tuple[list[Row], li
             fill(coarse, rows, files, endings, place)
             coarse.ingest()
         assert outcome(coarse) == outcome(usual)
+
+
+@pytest.mark.soak
+@given(deliveries())
+@settings(max_examples=60, phases=PHASES)
+def test_ids_of_many_deliveries(given_files: tuple[list[Row], list[list[int]], list[str]]) -> None:
+    test_ids_that_share_a_prefix_are_told_apart.hypothesis.inner_test(given_files)  # type: ignore[attr-defined]

@@ -252,7 +252,7 @@ def usage_bytes(zone: Zone) -> dict[str, str]:
 
 @pytest.mark.slow
 @given(histories())
-@settings(max_examples=8, phases=PHASES)
+@settings(max_examples=5, phases=PHASES)
 def test_where_a_fingerprint_stays_nothing_would_be_built_otherwise(history: Sequence[tuple[int, list[Row]]]) -> None:
     """Deliver files in turn, some over an earlier one, and build all anew each time: of a use case and week whose
     fingerprint is as it was, so is every byte; and in the end they are those of a home that saw only the last files."""
@@ -275,3 +275,10 @@ def test_where_a_fingerprint_stays_nothing_would_be_built_otherwise(history: Seq
         fresh.ingest()
         fresh.build(*WEEKS)
         assert usage_bytes(fresh) == usage_bytes(zone)
+
+
+@pytest.mark.soak
+@given(histories())
+@settings(max_examples=60, phases=PHASES)
+def test_of_many_histories(history: Sequence[tuple[int, list[Row]]]) -> None:
+    test_where_a_fingerprint_stays_nothing_would_be_built_otherwise.hypothesis.inner_test(history)  # type: ignore[attr-defined]

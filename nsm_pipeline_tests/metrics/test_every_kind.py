@@ -253,18 +253,22 @@ def close(found: Cell, expected: Cell) -> bool:
     return same and found.entities == expected.entities
 
 
-@given(
+anything = given(
     playbooks(),
     st.lists(events(), min_size=0, max_size=60),
     st.lists(snapshots(), min_size=0, max_size=2),
     st.sampled_from(["UTC", "America/New_York"]),
 )
-@settings(
-    max_examples=12,
+some = settings(
+    max_examples=8,
     deadline=None,
     phases=(Phase.explicit, Phase.reuse, Phase.generate),
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.function_scoped_fixture],
 )
+
+
+@anything
+@some
 def test_every_kind_against_the_reference(
     tmp_path: Path, playbook: Row, rows: list[Row], known: list[list[Row]], zone: str
 ) -> None:
@@ -277,3 +281,13 @@ def test_every_kind_against_the_reference(
     world = replace(world, events=[row for row in rows if row["at"] >= world.midnight(FIRST)])
     checked = sum(compare(it, world, FIRST + timedelta(weeks=number)) for number in range(5))
     assert checked >= 5 * len(use_case.metrics)
+
+
+@pytest.mark.soak
+@anything
+@settings(some, max_examples=120)
+def test_many_playbooks_against_the_reference(
+    tmp_path: Path, playbook: Row, rows: list[Row], known: list[list[Row]], zone: str
+) -> None:
+    inner = test_every_kind_against_the_reference.hypothesis.inner_test  # type: ignore[attr-defined]
+    inner(tmp_path, playbook, rows, known, zone)
