@@ -16,13 +16,14 @@ from nsm_pipeline.sample import SampleSpec, write_sample
 
 PLAIN = Path(__file__).with_name("plain.py")
 pytestmark = pytest.mark.slow
+WEEKS = 13
 
 
 @pytest.fixture(scope="module")
 def measured(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """A home after `nsm run` (with a rename, duplicates, an outage and bad rows), and the script's output."""
     home, output = tmp_path_factory.mktemp("measured") / "home", tmp_path_factory.mktemp("script")
-    write_sample(home, SampleSpec(weeks=20, end=date(2026, 3, 1), accounts=60, events=20_000))
+    write_sample(home, SampleSpec(weeks=WEEKS, end=date(2026, 3, 1), accounts=60, events=1000 * WEEKS))
     run(home)
     measure(sys.executable, PLAIN, home, output)
     return home, output
@@ -80,7 +81,7 @@ def test_many_metrics_are_what_the_sql_by_hand_says(measured: tuple[Path, Path],
     found = measure(sys.executable, PLAIN.with_name("compare_many.py"), results)
     compared, differ = found.out.split(" numbers, ")
     assert differ.strip() == "0 differ"
-    assert int(compared) > 40 * 20 * 3
+    assert int(compared) > 40 * WEEKS * 3
     rows = f"'{results / 'ours.parquet'}'"
     more = "CASE WHEN metric = 'slow' AND slice = 'all' THEN value + 0.01 ELSE value END AS value"
     duckdb.execute(
@@ -88,4 +89,4 @@ def test_many_metrics_are_what_the_sql_by_hand_says(measured: tuple[Path, Path],
     )
     (results / "changed.parquet").replace(results / "ours.parquet")
     changed = measure(sys.executable, PLAIN.with_name("compare_many.py"), results, accept=(1,))
-    assert "20 differ" in changed.out
+    assert f"{WEEKS} differ" in changed.out

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from devsecops_rows import FIRST, LAST, Row, delivered_rows, facts_of, internal_accounts, monday
-from homes import TABLES, Said, broken_extract, extract, finish, published, start
+from homes import TABLES, Said, broken_extract, extract, finish, here, published, start
 
 from nsm_pipeline.scoring.seasons import outlook, verdict
 
@@ -84,7 +84,7 @@ def test_there_are_156_weeks_and_the_last_is_flash(home: Path) -> None:
 
 def test_events_per_name_and_week_through_the_catalogue(home: Path, facts: list[Row]) -> None:
     sql = "SELECT use_case, event, week, count(*) AS n FROM usage_events GROUP BY ALL"
-    said = finish(start("query", "--home", home, "--format", "json", sql))
+    said = here("query", "--home", home, "--format", "json", sql)
     assert said.code == 0, said.err
     expected = Counter((row["event_name"], str(monday(row))) for row in facts)
     shared = "commit_pushed"  # the one event that two use cases declare

@@ -16,7 +16,7 @@ from homes import Said, finish, here, start
 from landing_zone import Zone
 from ui_server import Server, range_of
 from year_landing import NAMES, accounts, delivered, monday, sent_by
-from year_ledger import Word
+from year_ledger import Made, Word
 from year_published import Reference
 from year_rules import WEEK, Rules, Sent, Source
 from year_shown import Beside
@@ -68,8 +68,7 @@ class Year(Beside):
 
     def run(self, word: Word | None = None) -> None:
         """A run, by the program and in the reference; both must show the same."""
-        told = ("--restate", "--reason", word.text, "--by", word.by) if word else ()
-        said = self.nsm("run", *told)
+        said = self.nsm("run", *_told(word))
         self.reference.publish(word)
         shown = self.reference.shown
         assert shown is not None
@@ -84,13 +83,13 @@ class Year(Beside):
             told = ("--use-case", use_case, "--weeks", monday(number), "--by", by, "--note", note)
             assert self.nsm("approve", *told).code == 0
 
-    def kinds(self) -> set[tuple[str, int, str]]:
+    def kinds(self, known: int = 0) -> set[tuple[str, int, str]]:
         """Kinds of this Monday's rows of the ledger, without those of the week that has just ended and of growth, which
-        follows: use case, number of the week, kind."""
+        follows: use case, number of the week, kind. `known`: rows from the ledger's first on that are left out."""
         today = self.reference.today
         return {
             (row["use_case"], (row["week"] - monday(0)).days // 7, row["kind"])
-            for row in self.reference.ledger.rows
+            for row in self.reference.ledger.rows[known:]
             if row["at"] == today and row["table"] != "growth" and row["week"] < today - WEEK
         }
 
@@ -99,15 +98,24 @@ class Year(Beside):
         state = self.reference.shown.states[use_case, monday(number)]
         return f"{state.state}, {state.label}" if state.made or state.state == "flash" else state.state
 
-    def run_killed(self) -> None:
+    def held(self, use_case: str) -> set[int]:
+        """Numbers of the weeks of which a new value waits while the old one stays."""
+        weeks = range((self.reference.today - monday(0)).days // 7)
+        return {number for number in weeks if self.state(use_case, number) == "held, superseded_pending"}
+
+    def certificates(self, use_case: str, number: int) -> dict[Made, str]:
+        """All that a week has ever had."""
+        return {made: one for made, one in self.ids.items() if (made.use_case, made.week) == (use_case, monday(number))}
+
+    def run_killed(self, word: Word) -> None:
         """A run that is killed as soon as it has built something, and then another one."""
         before = self._newest()
-        process = start("--as-of", self.reference.today, "run", "--home", self.home)
+        process = start("--as-of", self.reference.today, "run", "--home", self.home, *_told(word))
         while process.poll() is None and self._newest() == before:
             time.sleep(0.01)
         process.send_signal(signal.SIGKILL)
         assert finish(process).code == -signal.SIGKILL
-        self.run()
+        self.run(word)
 
     def _newest(self) -> int:
         return max(file.stat().st_mtime_ns for file in (self.home / "lake" / "usage_events").rglob("*.parquet"))
@@ -133,3 +141,8 @@ class Year(Beside):
         opened = Open.of(self.zone.home, open_playbook(self.zone.home, self.reference.today))
         landed = not arrivals(opened.home, opened.ledger, opened.playbook)
         return landed and not opened.stale_weeks() and is_published(opened)
+
+
+def _told(word: Word | None) -> tuple[str, ...]:
+    """Options that give a word for what a run changes."""
+    return ("--restate", "--reason", word.text, "--by", word.by) if word else ()

@@ -23,6 +23,10 @@ def monday(number: int) -> date:
     return FIRST + number * WEEK
 
 
+RENAMED, ALONE = monday(39), monday(41)
+"""The shop sends its event under a new name from the first day on, and under the old one until the second."""
+
+
 def accounts() -> list[Row]:
     """The account snapshot."""
     found = []
@@ -105,4 +109,4 @@ def delivered(rows: Iterable[Sent]) -> list[Row]:
 def sent_by(sender: str, number: int) -> list[Sent]:
     """An export as its sender makes it: the shop changes the name of its event."""
     rows = export(sender, number)
-    return list(under_both_names(rows, "order.placed", monday(37), monday(39))) if sender == "shop" else rows
+    return list(under_both_names(rows, "order.placed", RENAMED, ALONE)) if sender == "shop" else rows

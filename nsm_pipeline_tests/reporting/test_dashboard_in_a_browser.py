@@ -45,7 +45,6 @@ def test_it_renders_alone_and_everybody_can_use_it(browser: Browser, file: Path,
     for details in seen.page.query_selector_all("details"):
         details.evaluate("element => element.open = true")  # so that what is folded away is audited too
     result = Axe().run(seen.page)
-    seen.page.screenshot(path=file.with_name(f"{scheme}.png"), full_page=True)  # for eyes
     assert seen.page.title() == "Example Forge: product health, week of 26 October 2026"
     assert (seen.asked, seen.complaints) == ([], [])
     assert result.violations_count == 0, result.generate_report()
@@ -74,7 +73,6 @@ def test_twelve_use_cases_stand_on_the_first_screen(browser: Browser, tmp_path: 
 @pytest.mark.parametrize("width", [360, 768, 1024])
 def test_it_never_scrolls_sideways(browser: Browser, file: Path, width: int) -> None:
     page = opened(browser, file, width=width).page
-    page.screenshot(path=file.with_name(f"{width}.png"), full_page=True)  # for eyes
     assert page.evaluate("document.documentElement.scrollWidth") == width
 
 
@@ -173,7 +171,6 @@ def test_headings_are_in_order_and_ids_are_unique(browser: Browser, file: Path) 
 
 def test_it_prints_to_a_few_pages(browser: Browser, file: Path) -> None:
     pdf = opened(browser, file).page.pdf(format="A4", prefer_css_page_size=True)
-    file.with_suffix(".pdf").write_bytes(pdf)  # for eyes
     assert 3 <= pdf.count(b"/Type /Page\n") <= 12
 
 
@@ -207,3 +204,15 @@ def test_links_of_work_lead_to_the_web_alone(browser: Browser, tmp_path: Path) -
     links = page.evaluate("[...document.querySelectorAll('.inputs a')].map(one => one.getAttribute('href'))")
     assert "https://example.org/a" in links and not [link for link in links if link.startswith("javascript")]
     assert "2026-08-04, Trap, javascript:alert(1)" in page.inner_text("main")
+
+
+@pytest.mark.soak
+def test_pictures_for_eyes(browser: Browser, file: Path) -> None:
+    """The page in both schemes, at three widths and printed, beside it."""
+    for scheme in ("light", "dark"):
+        opened(browser, file, scheme).page.screenshot(path=file.with_name(f"{scheme}.png"), full_page=True)
+    for width in (360, 768, 1024):
+        page = opened(browser, file, width=width).page
+        page.screenshot(path=file.with_name(f"{width}.png"), full_page=True)
+    page.pdf(path=file.with_suffix(".pdf"), format="A4", prefer_css_page_size=True)
+    assert len(list(file.parent.glob("*.png"))) == 5
