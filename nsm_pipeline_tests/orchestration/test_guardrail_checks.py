@@ -11,7 +11,6 @@ from homes import extract, here
 from landing_zone import SHOP, Zone, event
 
 from nsm_pipeline.definitions import build_definitions
-from nsm_pipeline.home import Home
 from nsm_pipeline.orchestration.partitions import range_tags
 
 WEEKS = [date(2026, 3, 2) + timedelta(weeks=number) for number in range(11)]
@@ -29,7 +28,7 @@ tolerances: {volume_high: 10, missing: 1}
 pytestmark = pytest.mark.slow
 
 
-def home_with(tmp_path: Path, gifts: int) -> Path:
+def home_with(tmp_path: Path, gifts: int) -> Zone:
     """Ten complete weeks of 20 orders each, of which 4 are gifts; in the last week some more, all of them by paid
     accounts."""
     zone = Zone(tmp_path / "home", GUARDED, SETTINGS)
@@ -44,29 +43,30 @@ def home_with(tmp_path: Path, gifts: int) -> Path:
                   properties={"amount": 5, "order": f"{number}-{n}", "gift": n in given}) for n in range(20)
         ]  # fmt: skip
         zone.put(f"week-{number}.jsonl", rows)
-    return zone.root
+    return zone
 
 
-def checked(root: Path) -> dg.AssetCheckEvaluation:
-    assert here("run", "--home", root).code == 0
-    job = build_definitions(Home(root)).resolve_job_def("weekly_pipeline")
-    outcome = job.execute_in_process(tags=range_tags(WEEKS[-1], WEEKS[-1]))
+def checked(zone: Zone) -> dg.AssetCheckEvaluation:
+    zone.ingest()
+    job = build_definitions(zone.home).resolve_job_def("weekly_pipeline")
+    outcome = job.execute_in_process(tags=range_tags(WEEKS[0], WEEKS[-1]))
     assert outcome.success
+    assert here("run", "--home", zone.root).code == 0
     (found,) = [one for one in outcome.get_asset_check_evaluations() if one.check_name == "no_breach"]
     assert found.asset_key == dg.AssetKey(["shop", "guardrails"])
     return found
 
 
 def test_a_breach_fails_the_check_and_blocks_nothing(tmp_path: Path) -> None:
-    root = home_with(tmp_path, gifts=4)
-    found = checked(root)
+    zone = home_with(tmp_path, gifts=4)
+    found = checked(zone)
     assert (found.passed, found.severity, found.blocking) == (False, dg.AssetCheckSeverity.WARN, False)
     said = str(found.metadata["gift_share"].value)
     assert "Gifts: 0.4 share, breach from 0.21 on (its trailing median 0.2)" in said
     assert f"red since {WEEKS[-2]}; protects ordering_accounts" in said
     assert f"where to begin: plan paid (100% of it: 0.6 against 0.2, since {WEEKS[-2]})" in said
     assert found.metadata["week"].value == str(WEEKS[-2])
-    (star,) = [row for row in extract(root, "scorecard") if row["week"] == WEEKS[-2]]
+    (star,) = [row for row in extract(zone.root, "scorecard") if row["week"] == WEEKS[-2]]
     assert (star["guardrail_status"], star["joint_status"]) == ("red", "red")
 
 
