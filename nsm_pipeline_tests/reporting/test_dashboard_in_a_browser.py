@@ -45,6 +45,7 @@ def test_it_renders_alone_and_everybody_can_use_it(browser: Browser, file: Path,
     for details in seen.page.query_selector_all("details"):
         details.evaluate("element => element.open = true")  # so that what is folded away is audited too
     result = Axe().run(seen.page)
+    seen.page.screenshot(path=file.with_name(f"{scheme}.png"), full_page=True)  # kept for eyes
     assert seen.page.title() == "Example Forge: product health, week of 26 October 2026"
     assert (seen.asked, seen.complaints) == ([], [])
     assert result.violations_count == 0, result.generate_report()
@@ -207,12 +208,10 @@ def test_links_of_work_lead_to_the_web_alone(browser: Browser, tmp_path: Path) -
 
 
 @pytest.mark.soak
-def test_pictures_for_eyes(browser: Browser, file: Path) -> None:
-    """The page in both schemes, at three widths and printed, beside it."""
-    for scheme in ("light", "dark"):
-        opened(browser, file, scheme).page.screenshot(path=file.with_name(f"{scheme}.png"), full_page=True)
+def test_more_pictures_for_eyes(browser: Browser, file: Path) -> None:
+    """The page at three widths and printed, beside it."""
     for width in (360, 768, 1024):
         page = opened(browser, file, width=width).page
         page.screenshot(path=file.with_name(f"{width}.png"), full_page=True)
     page.pdf(path=file.with_suffix(".pdf"), format="A4", prefer_css_page_size=True)
-    assert len(list(file.parent.glob("*.png"))) == 5
+    assert len(list(file.parent.glob("*.png"))) >= 3
