@@ -12,7 +12,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 import yaml
-from homes import opened
+from homes import copy, opened
 
 from nsm_pipeline.certification.certificates import CertifiedGate, certify
 from nsm_pipeline.certification.columns import METRIC_COLUMNS, WEEK_COLUMNS
@@ -240,8 +240,8 @@ def test_a_gate_that_cannot_be_judged_is_refused(expectation: str, arguments: di
         judge(frames(), [gate], WEEKS)
 
 
-def test_the_columns_that_gates_may_name_are_those_of_the_evidence(published_home: Path) -> None:
-    it = opened(published_home)
+def test_the_columns_that_gates_may_name_are_those_of_the_evidence(published_home: Path, tmp_path: Path) -> None:
+    it = opened(copy(published_home, tmp_path / "home"))
     evidence = gather_evidence(it, "ci", it.complete_weeks)
     assert tuple(evidence.week.columns) == WEEK_COLUMNS
     assert tuple(evidence.metrics.columns) == METRIC_COLUMNS

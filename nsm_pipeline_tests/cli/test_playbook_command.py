@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from homes import extract, here
+from homes import copy, extract, here
 
 from nsm_pipeline.playbook.loading import PACKAGED
 
@@ -21,10 +21,11 @@ def definitions(tmp_path: Path) -> Path:
 
 
 def test_a_home_s_handbook_has_what_is_published(published_home: Path, tmp_path: Path) -> None:
-    said = here("playbook", "build", "--home", published_home, "--out", tmp_path / "book", "--json")
+    home = copy(published_home, tmp_path / "home")
+    said = here("playbook", "build", "--home", home, "--out", tmp_path / "book", "--json")
     assert said.code == 0, said.err
     assert set(said.json["written"]) == {f"{name}{end}" for name in NAMES for end in (".md", ".now.md", ".html")}
-    rows = [row for row in extract(published_home, "north_star") if row["use_case"] == "ci" and row["slice"] == "all"]
+    rows = [row for row in extract(home, "north_star") if row["use_case"] == "ci" and row["slice"] == "all"]
     newest = max((row for row in rows if row["state"] == "certified"), key=lambda row: row["week"])
     now = (tmp_path / "book" / "ci.now.md").read_text(encoding="utf-8")
     assert f"- **Certified value**: {newest['value']:.0f} accounts\n" in now
