@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow.parquet as pq
 
@@ -23,6 +23,9 @@ from nsm_pipeline.home import Home
 from nsm_pipeline.publishing.tables import EXTRACT
 from nsm_pipeline.steps.certificates import WeekState, week_states
 from nsm_pipeline.steps.opening import Open, open_playbook
+
+if TYPE_CHECKING:
+    from loaded import Loaded
 
 NSM = str(Path(sys.executable).parent / "nsm")
 TABLES = tuple(table.name for table in EXTRACT)
@@ -83,8 +86,9 @@ def start(*arguments: object, before: Callable[[], None] | None = None, **enviro
     )
 
 
-def finish(process: subprocess.Popen[str], timeout: float = 240) -> Said:
+def finish(process: subprocess.Popen[str] | Loaded, timeout: float = 240) -> Said:
     out, err = process.communicate(timeout=timeout)
+    assert process.returncode is not None
     return Said(process.returncode, out, err)
 
 

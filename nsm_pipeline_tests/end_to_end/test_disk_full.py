@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from homes import broken_extract, copy, differences, everything, extract, finish, here, published, start
+from loaded import start_loaded
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -53,7 +54,15 @@ def _one_paragraph(text: str) -> bool:
     return text.startswith("Error ") and "Traceback" not in text and text.strip().count("\n") <= 1
 
 
-@pytest.mark.parametrize(("folder", "room"), [("lake", 4), ("lake", 250), ("dagster", 100), ("extracts", 16)])
+@pytest.mark.parametrize(
+    ("folder", "room", "doing"),
+    [
+        ("lake", 4, "events/landed.py"),
+        ("lake", 64, "orchestration/"),
+        ("dagster", 40, "dagster/_core/storage"),
+        ("extracts", 16, "publishing/extracts.py"),
+    ],
+)
 def test_a_full_disk(
     published_once: Path,
     undisturbed: Path,
@@ -61,19 +70,20 @@ def test_a_full_disk(
     tmp_path: Path,
     folder: str,
     room: int,
+    doing: str,
 ) -> None:
-    """`room`: kilobytes left for a folder when the run begins: it runs out while landing, computing, logging,
-    publishing."""
+    """`room`: kilobytes left for a folder when the run begins: it runs out while landing, judging, logging, publishing.
+    `doing`: where it did, as the traceback that is kept says."""
     home = copy(published_once, tmp_path / "home")
     size = kilobytes(home / folder)
     disk = small_disk(size + room)
     shutil.move(home / folder, disk / folder)
     (home / folder).symlink_to(disk / folder)
     before = published(home)
-    said = finish(start("run", "--home", home))
+    said = finish(start_loaded("run", "--home", home))
     assert said.code == 1, said
     assert _one_paragraph(said.err), said.err
-    assert (home / "last_error.txt").is_file()
+    assert doing in (home / "last_error.txt").read_text()
     assert broken_extract(home) is None
     assert published(home) == before
     assert extract(home, "north_star")

@@ -13,12 +13,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from homes import broken_extract, copy, differences, everything, finish, here, published, start
+from homes import broken_extract, copy, differences, everything, finish, here, published
+from loaded import loaded, start_loaded
 
 
 @dataclass
 class Reader(threading.Thread):
-    """Reads the current extract over and over, as a BI tool would, and keeps what it found wrong."""
+    """Reads the current extract as a BI tool would: whenever it has become another, and every tenth of a second; keeps
+    what it found wrong."""
 
     home: Path
     reads: int = 0
@@ -32,12 +34,16 @@ class Reader(threading.Thread):
     __hash__ = threading.Thread.__hash__
 
     def run(self) -> None:
+        link, last, due = self.home / "extracts" / "current", Path(), 0.0
         while not self.over.is_set():
-            self.versions.add((self.home / "extracts" / "current").resolve().name)
-            if wrong := broken_extract(self.home):
-                self.broken.append(wrong)
-            self.reads += 1
-            self.over.wait(0.005)
+            now, seen = time.monotonic(), link.readlink()
+            if seen != last or now >= due:
+                self.versions.add(seen.name)
+                if wrong := broken_extract(self.home):
+                    self.broken.append(wrong)
+                self.reads += 1
+                last, due = seen, now + 0.1
+            self.over.wait(0.002)
 
     def __enter__(self) -> Reader:
         self.start()
@@ -51,8 +57,9 @@ class Reader(threading.Thread):
 def working_time(published_once: Path, home: Path) -> tuple[float, float]:
     """Seconds after which a run that nobody disturbs first touches the home, and after which it ends."""
     copy(published_once, home)
+    loaded()
     before, began = _newest(home), time.monotonic()
-    process, first = start("run", "--home", home), None
+    process, first = start_loaded("run", "--home", home), None
     while process.poll() is None:
         if first is None and _newest(home) != before:
             first = time.monotonic() - began
@@ -70,7 +77,7 @@ def _kill_and_run_again(published_once: Path, wanted: dict[str, str], moment: fl
     """Whether the kill came in time, and what a reader saw meanwhile."""
     copy(published_once, home)
     with Reader(home) as reader:
-        process = start("run", "--home", home)
+        process = start_loaded("run", "--home", home)
         time.sleep(moment)
         killed = process.poll() is None
         if killed:

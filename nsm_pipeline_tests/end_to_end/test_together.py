@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from homes import broken_extract, copy, differences, everything, finish, here, published, start
+from loaded import start_loaded
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -24,9 +25,9 @@ def test_a_run_beside_two_backfills(published_once: Path, undisturbed: Path, tmp
     """As a UI backfill in several runs with a schedule beside it; new files are waiting when they start."""
     home = copy(published_once, tmp_path / "home")
     running = [
-        start("backfill", "--home", home, "--weeks", "2026-03-09..2026-05-04"),
-        start("backfill", "--home", home, "--weeks", "2026-04-13..2026-05-18"),
-        start("run", "--home", home),
+        start_loaded("backfill", "--home", home, "--weeks", "2026-03-09..2026-05-04"),
+        start_loaded("backfill", "--home", home, "--weeks", "2026-04-13..2026-05-18"),
+        start_loaded("run", "--home", home),
     ]
     for process in running:
         said = finish(process)
@@ -38,8 +39,8 @@ def test_a_run_beside_two_backfills(published_once: Path, undisturbed: Path, tmp
 def test_backfills_of_a_finished_home_change_no_byte(undisturbed: Path, tmp_path: Path) -> None:
     home = copy(undisturbed, tmp_path / "home")
     running = [
-        start("backfill", "--home", home, "--weeks", "2026-03-09..2026-05-04"),
-        start("backfill", "--home", home, "--weeks", "2026-04-13..2026-05-18", "--use-case", "desk"),
+        start_loaded("backfill", "--home", home, "--weeks", "2026-03-09..2026-05-04"),
+        start_loaded("backfill", "--home", home, "--weeks", "2026-04-13..2026-05-18", "--use-case", "desk"),
     ]
     for process in running:
         said = finish(process)
