@@ -5,7 +5,7 @@ What belongs here: turning weekly tables into evidence. What does not: threshold
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from statistics import median
@@ -70,15 +70,17 @@ def gather(
     untouched: Mapping[date, int],
     copies: pa.Table,
 ) -> Evidence:
-    """Evidence from a use case's tables over all weeks.
+    """Evidence on the weeks of `landed` from a use case's tables.
 
-    `landed`: rows of week_evidence by week; `untouched`: per week, files whose rows do not reconcile.
+    `landed`: rows of week_evidence by week; `untouched`: per week, files whose rows do not reconcile. `growth` and
+    `quality` are of all weeks, as they lie there, so that what was usual before a week is known even while the weeks
+    before it are out of date.
     """
     events = _events_per_week(use_case, quality)
     rows = growth.to_pylist()
-    weeks = [_week_row(row, rows[place - 1] if place else None, landed, events, from_accounts, untouched)
-             for place, row in enumerate(rows)]  # fmt: skip
-    _add_volume(weeks)
+    weeks = [{**_week_row(row, rows[place - 1] if place else None, landed, events, from_accounts, untouched),
+              **_volume([events.get(one["week"], 0) for one in rows[max(0, place - VOLUME_OVER) : place + 1]])}
+             for place, row in enumerate(rows) if row["week"] in landed]  # fmt: skip
     _add_formula(use_case, weeks, metrics)
     frame = metrics.to_pandas()
     frame["week"] = frame["week"].astype(str)
@@ -86,7 +88,7 @@ def gather(
     units = {name: metric.unit for name, metric in use_case.metrics.items()}
     totals["is_share"] = [units[name] == "share" for name in totals["metric"]]
     return Evidence(
-        pd.DataFrame(weeks), totals, _slices(frame, adds_up), _properties(use_case, quality), _copies(copies)
+        pd.DataFrame(weeks), totals, _slices(frame, adds_up), _properties(use_case, quality, landed), _copies(copies)
     )
 
 
@@ -138,13 +140,11 @@ def _gap(value: object, other: object) -> float | None:
     return abs(float(str(value or 0)) - float(str(other or 0)))
 
 
-def _add_volume(weeks: Sequence[dict[str, object]]) -> None:
-    """`volume_ratio`: events ÷ the median of the 8 weeks before; none until 4 of them exist."""
-    for place, row in enumerate(weeks):
-        before = [_int(earlier["events"]) for earlier in weeks[max(0, place - VOLUME_OVER) : place]]
-        usual = median(before) if len(before) >= VOLUME_AFTER else 0
-        row["usual_events"] = usual or None
-        row["volume_ratio"] = _int(row["events"]) / usual if usual else None
+def _volume(events: Sequence[int]) -> dict[str, object]:
+    """`volume_ratio`: events of the last week ÷ the median of the up to 8 weeks before; none until 4 of them exist."""
+    *before, now = events
+    usual = median(before) if len(before) >= VOLUME_AFTER else 0
+    return {"usual_events": usual or None, "volume_ratio": now / usual if usual else None}
 
 
 def _add_formula(use_case: UseCase, weeks: Sequence[dict[str, object]], metrics: pa.Table) -> None:
@@ -186,7 +186,7 @@ def _events_per_week(use_case: UseCase, quality: pa.Table) -> dict[date, int]:
     return found
 
 
-def _properties(use_case: UseCase, quality: pa.Table) -> pd.DataFrame:
+def _properties(use_case: UseCase, quality: pa.Table, landed: Collection[date]) -> pd.DataFrame:
     rows = [
         {
             "week": row["week"].isoformat(),
@@ -198,7 +198,7 @@ def _properties(use_case: UseCase, quality: pa.Table) -> pd.DataFrame:
             "share_invalid": _share(row["invalid"], row["rows"]),
         }
         for row in quality.to_pylist()
-        if row["property"] is not None
+        if row["property"] is not None and row["week"] in landed
     ]
     columns = ["week", "event", "property", "required", "rows", "share_missing", "share_invalid"]
     return pd.DataFrame(rows, columns=columns)

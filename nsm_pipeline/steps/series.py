@@ -206,15 +206,13 @@ def _judge(
 
 
 def gather_evidence(opened: Open, name: str, weeks: Sequence[date]) -> Evidence:
-    """Read the evidence of some weeks of a use case from the lake."""
+    """Read the evidence on some weeks of a use case from the lake."""
     from nsm_pipeline.certification.evidence import gather  # with it comes pandas: only where there is work
 
     plan = opened.plans[name]
-    wanted = set(weeks)
-    growth = opened.lake.read("growth", name)
-    growth = growth.filter(pa.array([week in wanted for week in growth["week"].to_pylist()], pa.bool_()))
     landed = {row["week"]: row for row in read_weeks(opened, "week_evidence", None, weeks, WEEK_EVIDENCE).to_pylist()}
-    quality = read_weeks(opened, "event_quality", name, weeks, QUALITY.append(pa.field("week", pa.date32())))
+    counted = QUALITY.append(pa.field("week", pa.date32()))
+    quality = read_weeks(opened, "event_quality", name, opened.complete_weeks, counted)
     metrics = pa.concat_tables([read_weeks(opened, role, name, weeks, METRIC_ROWS) for role in plan.roles])
     metrics = without(metrics, {week: found for week in weeks if (found := opened.waiting(name, week))})
     adds_up = frozenset(one.metric for one in plan.plans if one.adds_up)
@@ -223,7 +221,7 @@ def gather_evidence(opened: Open, name: str, weeks: Sequence[date]) -> Evidence:
         landed,
         quality,
         metrics,
-        growth,
+        opened.lake.read("growth", name),
         _values_from_accounts(opened, name, weeks),
         adds_up,
         _unreconciled(opened),

@@ -219,6 +219,15 @@ def test_a_week_that_never_passed_is_not_published(tmp_path: Path) -> None:
     assert WEEKS[6] not in growth
     assert growth[WEEKS[7]]["growth"] is None
 
+    # Built again while the weeks before it are out of date, it is still held to what was usual in them.
+    edit(zone, *AMOUNT)
+    said = here("backfill", "--home", zone.root, "--weeks", f"{WEEKS[5]}..{WEEKS[6]}")
+    assert said.code == 3
+    found = states(zone.root)
+    assert (found["shop", str(WEEKS[5])].state, found["shop", str(WEEKS[6])].state) == ("certified", "withheld")
+    assert found["shop", str(WEEKS[6])].failed[0].startswith("volume against the trailing median")
+    assert WEEKS[6] not in totals(zone)
+
 
 def test_a_proposed_use_case_is_never_certified(home: Zone, tmp_path: Path) -> None:
     zone = make(tmp_path / "other", USE_CASE + "status: proposed\n")
