@@ -36,8 +36,8 @@ browser: ## Chromium, in which the tests look at pages; installed where there is
 	  apt-get install -y -q --no-install-recommends chromium fonts-liberation; } || \
 	  { echo "Chromium is needed for the tests of pages: apt-get install chromium"; exit 1; }
 
-soak: $(READY) ## Long soaks: 200 kills at random moments
-	$(BIN)/python -m pytest -m soak
+soak: $(READY) browser ## Long soaks: 200 kills, every kind of damage alone, many random histories
+	$(BIN)/python -m pytest -n 2 --dist loadfile --hypothesis-profile soak -m "soak or hypothesis"
 
 bench: $(READY) ## 20 million events against plain DuckDB; writes docs/performance.md
 	$(BIN)/python -m nsm_pipeline_tests.benchmark
