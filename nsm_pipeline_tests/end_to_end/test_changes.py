@@ -35,6 +35,8 @@ SETTINGS = "company: Test\nas_of: 2026-05-20\ncertification: {settling_days: 365
 FIRST, LAST = date(2026, 3, 2), date(2026, 5, 18)
 WEEKS = [FIRST + timedelta(weeks=number) for number in range(12)]
 SERIES = {"growth/shop.parquet", "verdicts/shop.json"}
+PROPOSED = USE_CASE.replace("use_case: shop", "use_case: idea").replace("ordering_accounts", "thinking_accounts")
+PROPOSED += "status: proposed\n"
 WEEKLY = ("usage_events", "account_weeks", "north_star", "inputs", "counter_metrics")
 
 
@@ -143,8 +145,8 @@ counter_metrics: [{metric: staying, protects: readers, risk: none}]
 """
 
 
-def test_one_event_of_a_use_case_leaves_the_others_files_alone(tmp_path: Path) -> None:
-    zone = make(tmp_path / "home")
+def test_one_event_of_a_use_case_leaves_the_others_files_alone(home: Zone) -> None:
+    zone = home
     (zone.home.playbook / "readers.yaml").write_text(READERS)
     for number, week in enumerate(WEEKS):
         day = f"{week}T11:00:00Z"
@@ -210,18 +212,27 @@ def test_a_failing_week_keeps_its_certified_values_and_the_others_go_out(home: Z
     assert ids(home)[WEEKS[6]] == known[WEEKS[6]]
 
 
-def test_a_week_that_never_passed_is_not_published(tmp_path: Path) -> None:
-    zone = make(tmp_path / "home")
+@pytest.fixture(scope="module")
+def refused(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home with a week that never passed, and with a proposed use case beside."""
+    zone = make(tmp_path_factory.mktemp("refused") / "home")
+    (zone.home.playbook / "idea.yaml").write_text(PROPOSED)
     zone.put("week-06.jsonl", rows_of(6)[:2])
     assert here("run", "--home", zone.root).code == 3
+    return zone.root
+
+
+def test_a_week_that_never_passed_is_not_published(refused: Path, tmp_path: Path) -> None:
+    zone = Zone(copy(refused, tmp_path / "home"))
     assert sorted(totals(zone)) == [week for week in WEEKS if week != WEEKS[6]]
-    growth = {row["week"]: row for row in extract(zone.root, "growth")}
+    growth = {row["week"]: row for row in extract(zone.root, "growth") if row["use_case"] == "shop"}
     assert WEEKS[6] not in growth
     assert growth[WEEKS[7]]["growth"] is None
 
     # Built again while the weeks before it are out of date, it is still held to what was usual in them.
     edit(zone, *AMOUNT)
-    said = here("backfill", "--home", zone.root, "--weeks", f"{WEEKS[5]}..{WEEKS[6]}")
+    weeks = f"{WEEKS[5]}..{WEEKS[6]}"
+    said = here("backfill", "--home", zone.root, "--weeks", weeks, "--use-case", "shop")
     assert said.code == 3
     found = states(zone.root)
     assert (found["shop", str(WEEKS[5])].state, found["shop", str(WEEKS[6])].state) == ("certified", "withheld")
@@ -229,14 +240,14 @@ def test_a_week_that_never_passed_is_not_published(tmp_path: Path) -> None:
     assert WEEKS[6] not in totals(zone)
 
 
-def test_a_proposed_use_case_is_never_certified(home: Zone, tmp_path: Path) -> None:
-    zone = make(tmp_path / "other", USE_CASE + "status: proposed\n")
-    assert here("run", "--home", zone.root).code == 3
-    assert set(totals(zone)) == {LAST}
-    assert {row["state"] for row in extract(zone.root, "certificates")} == {"withheld", "flash"}
-    assert not list((zone.home.lake / "certificates").rglob("*.json"))
-    first = extract(zone.root, "certificates")[0]
-    assert "proposed" in first["failed"]
+def test_a_proposed_use_case_is_never_certified(refused: Path) -> None:
+    zone = Zone(refused)
+    assert set(totals(zone, "thinking_accounts")) == {LAST}
+    found = [row for row in extract(zone.root, "certificates") if row["use_case"] == "idea"]
+    assert {row["state"] for row in found} == {"withheld", "flash"}
+    issued = {file.parent.name for file in (zone.home.lake / "certificates").rglob("*.json")}
+    assert issued == {"shop"}
+    assert "proposed" in found[0]["failed"]
 
 
 def test_a_title_rewrites_no_weekly_table(home: Zone) -> None:
@@ -287,16 +298,14 @@ def test_a_week_without_any_event_is_a_week_with_zero(tmp_path: Path) -> None:
     assert (after["value"], after["growth"], after["new"], after["resurrected"]) == (5.0, None, 0, 5)
 
 
-def test_as_of_stops_the_clock(tmp_path: Path) -> None:
+def test_as_of_stops_the_clock(base: Path, tmp_path: Path) -> None:
     zone = make(tmp_path / "home")
     assert here("--as-of", "2026-04-15", "run", "--home", zone.root).code == 0
     found = {row["week"]: row["state"] for row in extract(zone.root, "certificates")}
     assert list(found) == WEEKS[:7]
     assert found[WEEKS[6]] == "flash"
     assert here("run", "--home", zone.root).code == 0
-    there = make(tmp_path / "there")
-    assert here("run", "--home", there.root).code == 0
-    assert everything(zone.root) == everything(there.root)  # when it was built leaves no trace
+    assert everything(zone.root) == everything(base)  # when it was built leaves no trace
 
 
 def test_weeks_in_new_york(tmp_path: Path) -> None:
@@ -309,7 +318,7 @@ def test_weeks_in_new_york(tmp_path: Path) -> None:
         "after": "2026-03-09T04:00:00Z",
     }
     zone.put("some.jsonl", [event(key, instant, f"a-{key}") for key, instant in instants.items()])
-    assert here("run", "--home", zone.root).code in (0, 3)
+    assert here("--as-of", "2026-03-18", "run", "--home", zone.root).code in (0, 3)
     sql = "SELECT week, account_id FROM usage_events ORDER BY occurred_at"
     found = here("query", "--home", zone.root, "--format", "json", sql).json
     assert [(row["week"], row["account_id"]) for row in found] == [
