@@ -7,7 +7,7 @@ from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
-from homes import extract, here, opened, states
+from homes import copy, extract, here, opened, states
 from landing_zone import Zone, event
 
 from nsm_pipeline.events.landing import ingest
@@ -146,13 +146,12 @@ def test_status_says_until_when(waiting: Path) -> None:
     assert weeks[str(week(5))]["flash_until"] == {}
 
 
-def test_a_window_that_has_closed_is_certified_by_the_next_run(tmp_path: Path) -> None:
-    zone(tmp_path, "buyers", "converted", week(8) + timedelta(days=2))
-    assert here("run", "--home", tmp_path).code == 0
-    before = states(tmp_path)["shop", str(week(6))].certificate_id
-    assert here("run", "--home", tmp_path, "--as-of", str(week(9))).code == 0
-    assert here("status", "--home", tmp_path, "--as-of", str(week(9)), "--json").code == 0
-    rows = {str(row["week"]): row for row in extract(tmp_path, "inputs") if row["slice"] == "all"}
+def test_a_window_that_has_closed_is_certified_by_the_next_run(waiting: Path, tmp_path: Path) -> None:
+    home = copy(waiting, tmp_path / "home")
+    before = states(home)["shop", str(week(6))].certificate_id
+    assert here("run", "--home", home, "--as-of", str(week(9))).code == 0
+    assert here("status", "--home", home, "--as-of", str(week(9)), "--json").code == 0
+    rows = {str(row["week"]): row for row in extract(home, "inputs") if row["slice"] == "all"}
     assert rows[str(week(6))]["state"] == "certified"
     assert rows[str(week(6))]["certificate_id"] not in (None, before)
     assert rows[str(week(7))]["state"] == "flash"
