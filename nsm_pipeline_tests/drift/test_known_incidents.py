@@ -20,6 +20,8 @@ from nsm_pipeline.steps.instrumentation import Deliveries, deliveries
 from nsm_pipeline.steps.lateness import arrivals
 from nsm_pipeline.steps.opening import Open
 
+pytestmark = pytest.mark.slow
+
 SMALL = SampleSpec(weeks=36, accounts=120, events=72_000)
 # What each kind of incident of a sample looks like in the ledger of deliveries.
 DELIVERED = {

@@ -13,6 +13,8 @@ from landing_zone import Row, Zone, event
 from nsm_pipeline.drift.overlap import Copy, alone, dual_runs
 from nsm_pipeline.playbook.models import Event, Source
 
+pytestmark = pytest.mark.slow
+
 JAN_1, JAN_8, JAN_15 = (date(2026, 1, day) for day in (1, 8, 15))
 
 

@@ -9,6 +9,8 @@ import pytest
 from homes import copy, everything, extract, here, lake_files, states
 from landing_zone import Row, Zone, event
 
+pytestmark = pytest.mark.slow
+
 USE_CASE = """
 use_case: shop
 title: Shop

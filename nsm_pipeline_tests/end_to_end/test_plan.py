@@ -18,6 +18,8 @@ from nsm_pipeline.steps import opening
 from nsm_pipeline.steps.anew import ask_anew
 from nsm_pipeline.steps.opening import OPENED
 
+pytestmark = pytest.mark.slow
+
 SHOP = """
 use_case: shop
 title: Shop

@@ -10,6 +10,8 @@ from homes import copy, extract, here
 from landing_zone import Zone, event
 from test_plan import DESK, SHOP, WEEKS, filtered, late, rows_of
 
+pytestmark = pytest.mark.slow
+
 SETTINGS = "company: Test\nas_of: 2026-05-20\ncertification: {tolerance: 5%}\npublication: {small_groups: 0}\n"
 GUARDED = SHOP.replace("risk: searching}", "risk: searching, warn: 95%, breach: 50%, better: higher}")
 

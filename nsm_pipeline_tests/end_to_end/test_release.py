@@ -16,6 +16,8 @@ from homes import Said, copy, everything, extract, finish, here, lake_files, sta
 from landing_zone import Row, Zone, event
 from loaded import Loaded, start_loaded
 
+pytestmark = pytest.mark.slow
+
 USE_CASE = """
 use_case: shop
 title: Shop

@@ -22,6 +22,8 @@ from nsm_pipeline.publishing.extracts import current_version, write_extract
 from nsm_pipeline.publishing.record import Record
 from nsm_pipeline.publishing.tables import EXTRACT
 
+pytestmark = pytest.mark.slow
+
 NOW = datetime(2026, 5, 4, 10, tzinfo=UTC)
 DAY = timedelta(days=1)
 Values = dict[tuple[str, str], float | None]

@@ -18,6 +18,8 @@ from landing_zone import Zone, event
 from nsm_pipeline.home import Home
 from nsm_pipeline.steps.release import load_published
 
+pytestmark = pytest.mark.slow
+
 WEEKS = [date(2026, 3, 2) + timedelta(weeks=number) for number in range(7)]
 FINAL, FLASH = WEEKS[2], WEEKS[6]
 SETTINGS = "company: Test\nas_of: 2026-04-15\ncertification: {tolerance: 25%}\n"

@@ -18,6 +18,8 @@ from playwright.sync_api import Browser
 from nsm_pipeline.reporting.dashboard import dashboard_html
 from nsm_pipeline.reporting.monday import Monday
 
+pytestmark = pytest.mark.slow
+
 AT = datetime(2026, 11, 2, 6)
 MOBILE = "tr:has(a:text-is('Mobile'))"
 

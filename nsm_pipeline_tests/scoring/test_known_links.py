@@ -12,6 +12,8 @@ from scipy.stats import binom
 from simulated_links import KINDS
 from simulating import EVERY, LINKED_CELLS, UNLINKED_CELLS, Cell, Rates, rates, tables
 
+pytestmark = pytest.mark.slow
+
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "method.md"
 SEED = 2
 FEW = 40

@@ -31,6 +31,8 @@ from nsm_pipeline.steps.release import Release
 from nsm_pipeline.steps.series import run_growth
 from nsm_pipeline.steps.weekly import run_weeks
 
+pytestmark = pytest.mark.slow
+
 WEEKS = [date(2026, 3, 2) + timedelta(weeks=number) for number in range(6)]
 KNOWN = (FOOTERS, landing.LEDGERS, series.LOADED, certificates.CHECKED)
 

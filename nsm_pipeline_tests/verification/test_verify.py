@@ -19,6 +19,8 @@ from two_use_cases import SETTLING
 
 from nsm_pipeline.lake import Lake, replacing, stored_fingerprint
 
+pytestmark = pytest.mark.slow
+
 # Every kind of file that a home holds, and how to find one.
 KINDS = {
     "landed events": "lake/landed_events/*/*.parquet",
