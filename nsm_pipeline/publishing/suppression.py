@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import reduce
 from typing import Any
 
 import pyarrow as pa
@@ -61,18 +62,27 @@ def suppress(rows: pa.Table, limit: int) -> pa.Table:
 def hidden(rows: pa.Table, limit: int) -> pa.BooleanArray:
     """Which metric rows are suppressed, row by row."""
     found: set[int] = set()
-    if limit and pc.any(_few(rows, limit)).as_py():
-        weeks: dict[tuple[str, object], list[tuple[int, Row]]] = defaultdict(list)
-        for place, row in enumerate(rows.to_pylist()):
-            weeks[row["use_case"], row["week"]].append((place, row))
-        for mine in weeks.values():
-            found.update(_of_week(mine, limit))
+    touched = set(_weeks(rows.filter(_small(rows, limit))))
+    # Of most weeks nothing is to be hidden: only the others are looked at row by row.
+    places = [place for place, week in enumerate(_weeks(rows)) if week in touched] if touched else []
+    weeks: dict[object, list[tuple[int, Row]]] = defaultdict(list)
+    for place, row in zip(places, rows.take(pa.array(places, pa.int64())).to_pylist(), strict=True):
+        weeks[row["use_case"], row["week"]].append((place, row))
+    for mine in weeks.values():
+        found.update(_of_week(mine, limit))
     return pa.array([place in found for place in range(rows.num_rows)], pa.bool_())
 
 
-def _few(rows: pa.Table, limit: int) -> pa.ChunkedArray:
-    """Rows of slices that have few accounts, or none: whether there is anything to look at."""
-    return pc.and_(pc.not_equal(rows["slice"], "all"), pc.less(rows["entities"], limit))
+def _weeks(rows: pa.Table) -> Iterator[tuple[str, object]]:
+    """Use case and week of each row."""
+    yield from zip(rows["use_case"].to_pylist(), rows["week"].to_pylist(), strict=True)
+
+
+def _small(rows: pa.Table, limit: int) -> pa.ChunkedArray:
+    """Rows of slices that have few accounts and a number that tells of them."""
+    few = pc.and_(pc.not_equal(rows["slice"], "all"), pc.less(rows["entities"], limit))
+    told = (pc.fill_null(pc.not_equal(rows[name], 0), False) for name in NUMBERS)
+    return pc.and_(few, reduce(pc.or_, told))
 
 
 def _of_week(rows: Sequence[tuple[int, Row]], limit: int) -> Iterator[int]:
