@@ -11,6 +11,7 @@ from homes import here
 from hypothesis import HealthCheck, settings
 from landing_zone import Zone
 from once import built_once
+from two_use_cases import two_use_cases
 
 from nsm_pipeline.weeks import span
 
@@ -86,3 +87,9 @@ def published_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
         assert here("run", "--home", home).code == 3
 
     return built_once(tmp_path_factory, "published", build)
+
+
+@pytest.fixture(scope="session")
+def small_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small home with a file of every kind after one `nsm run`. Read only: copy it before you change it."""
+    return built_once(tmp_path_factory, "two-use-cases", two_use_cases)

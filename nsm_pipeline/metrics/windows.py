@@ -68,7 +68,7 @@ class WindowQueries:
     @cached_property
     def sql_accounts(self) -> str:
         """A row per week and account."""
-        return to_sql(self._per_account(self._events))
+        return to_sql(self._rows)
 
     @cached_property
     def sql_behind(self) -> str:
@@ -82,8 +82,12 @@ class WindowQueries:
         return {name: to_sql(self._slice(self._accounts, name)) for name in self.plan.slices}
 
     @cached_property
+    def _rows(self) -> ir.Table:
+        return self._per_account(self._events)
+
+    @cached_property
     def _accounts(self) -> ir.Table:
-        return ibis.table(self._per_account(self._events).schema(), name="per_account")
+        return ibis.table(self._rows.schema(), name="per_account")
 
     @property
     def used_columns(self) -> frozenset[str]:
