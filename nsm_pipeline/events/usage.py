@@ -1,7 +1,7 @@
 """Landed rows of one week → its usage events per use case, with their quality and evidence.
 
 What belongs here: building a week of events. What does not: what it is made from (`inputs`), what an event means
-(`instrumentation`), metrics.
+(`instrumentation`), reading what is stored (`stored`), metrics.
 
 Tables, per week: `usage_events/<use case>/<week>` (see `usage_columns`), `event_quality/<use case>/<week>`
 (`quality`), `week_evidence/<week>` and `unmapped_events/<week>` (`evidence`), and where copies of a dual run can meet
@@ -11,7 +11,9 @@ Tables, per week: `usage_events/<use case>/<week>` (see `usage_columns`), `event
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from datetime import date, timedelta
+from pathlib import Path
 
 import duckdb
 import ibis
@@ -20,19 +22,22 @@ import pyarrow as pa
 from nsm_pipeline.events.accounts import snapshot_of
 from nsm_pipeline.events.copies import copies_rows, copies_sql
 from nsm_pipeline.events.evidence import write_evidence
-from nsm_pipeline.events.inputs import EVIDENCE, WeekInputs, by_week
+from nsm_pipeline.events.inputs import EVIDENCE, by_week
 from nsm_pipeline.events.instrumentation import LANDED, Mapping
 from nsm_pipeline.events.quality import QUALITY, quality_rows, quality_sql, sampled
+from nsm_pipeline.events.stored import StoredEvents, listed, week_of_file
 from nsm_pipeline.lake import EVENTS_ROW_GROUP, EVENTS_WRITER, digest, replacing, stamps
 from nsm_pipeline.playbook.models import UseCase
 
 # A row of the week's parts as one number: the place of its part among them, and its position in the part below.
 ROW_BITS = 40
 LOST = pa.schema([("row", pa.int64())])
+# A use case to which less than one in so many landed rows belongs.
+FEW = 4
 OnUseCase = Callable[[str], None]
 
 
-class UsageStep(WeekInputs):
+class UsageStep(StoredEvents):
     """The weekly step; may be called from several workers at once, each with its own connection.
 
     It takes several weeks at once where they are alike (`alike`): a query costs as much to prepare as to run over a
@@ -55,96 +60,19 @@ class UsageStep(WeekInputs):
         also: OnUseCase = lambda _: None,
     ) -> None:
         """Build the tables of some consecutive weeks that are alike, for the use cases (and 'evidence') named in
-        `only`. `also` is called for each of these use cases while its events are at hand as the table `usage`, accounts
-        as `snapshot`: what is computed then reads no file."""
+        `only`. `also` is called for each of these use cases while its events are at hand as `usage`, accounts as
+        `snapshot`, before they take their place: another run can't have changed what it reads."""
         self._open_landed(connection, weeks)
         connection.register("snapshot", self.snapshot(connection, weeks[0]))
         for name, use_case in self.playbook.use_cases.items():
             if name in only:
-                self._build(connection, use_case, weeks)
-                also(name)
-                connection.execute("DROP TABLE usage")
+                with ExitStack() as written:
+                    self._build(connection, use_case, weeks, written)
+                    also(name)
+                    connection.execute("DROP VIEW usage")
         if EVIDENCE in only:
             write_evidence(self, connection, weeks)
         connection.execute("DROP TABLE landed")
-
-    def load(
-        self,
-        connection: duckdb.DuckDBPyConnection,
-        use_case: UseCase,
-        weeks: Sequence[date],
-        properties: Sequence[str] | None = None,
-    ) -> None:
-        """Create the tables `usage` and `snapshot` from what is stored, as they are while weeks are built; of the
-        properties only those that are wanted."""
-        columns = "*"
-        if properties is not None:
-            columns = f"event, occurred_at, account_id, is_internal{_columns(properties)}"
-        connection.register("snapshot", self.snapshot(connection, weeks[0]))
-        files = [str(self.lake.file("usage_events", use_case.use_case, week)) for week in weeks]
-        connection.execute(
-            f"""CREATE OR REPLACE TEMP TABLE usage AS SELECT ($weeks::DATE[])[file_index::BIGINT + 1] AS week, {columns}
-            FROM read_parquet($files)""",
-            {"files": files, "weeks": list(weeks)},
-        )
-
-    def load_around(
-        self,
-        connection: duckdb.DuckDBPyConnection,
-        use_case: UseCase,
-        week: date,
-        weeks: Sequence[date],
-        events: Sequence[str],
-        properties: Sequence[str],
-    ) -> None:
-        """Create the tables `events`, some canonical events of some weeks with those of their properties that are
-        wanted, and `snapshot`, the accounts as `week` sees them; internal is who is so by then."""
-        connection.register("snapshot", self.snapshot(connection, week))
-        files = [str(self.lake.file("usage_events", use_case.use_case, one)) for one in weeks]
-        connection.execute(
-            f"""CREATE OR REPLACE TEMP TABLE events AS SELECT ($weeks::DATE[])[file_index::BIGINT + 1] AS week,
-                occurred_at, event, account_id,
-                account_id IN (SELECT account_id FROM snapshot WHERE is_internal) AS is_internal{_columns(properties)}
-            FROM read_parquet($files) WHERE event IN (SELECT unnest($events::VARCHAR[]))""",
-            {"files": files, "weeks": list(weeks), "events": list(events)},
-        )
-
-    def view_around(
-        self,
-        connection: duckdb.DuckDBPyConnection,
-        view: str,
-        use_case: UseCase,
-        weeks: Sequence[date],
-        properties: Sequence[str],
-    ) -> None:
-        """Create a view of stored usage events of some weeks, which are read when it is asked, with those of their
-        properties that are wanted; of none of them it is known whether the account is internal."""
-        listed = ", ".join(_quoted(str(self.lake.file("usage_events", use_case.use_case, one))) for one in weeks)
-        days = ", ".join(f"DATE '{one}'" for one in weeks)
-        connection.execute(
-            f"""CREATE OR REPLACE TEMP VIEW {view} AS SELECT ([{days}])[file_index::BIGINT + 1] AS week, occurred_at,
-                event, account_id, false AS is_internal{_columns(properties)}
-            FROM read_parquet([{listed}])"""
-        )
-
-    def first_events(
-        self,
-        connection: duckdb.DuckDBPyConnection,
-        use_case: UseCase,
-        weeks: Sequence[date],
-        sql: str,
-        seen_from: date | None,
-    ) -> pa.Table:
-        """Answer of a query over the view `history`, all usage events of some weeks, and `snapshot`, the accounts as
-        the week `seen_from` sees them."""
-        if seen_from is not None:
-            connection.register("snapshot", self.snapshot(connection, seen_from))
-        files = [str(self.lake.file("usage_events", use_case.use_case, one)) for one in weeks]
-        listed = ", ".join(map(_quoted, files))
-        connection.execute(
-            f"CREATE OR REPLACE TEMP VIEW history AS SELECT NULL::DATE AS week, * FROM read_parquet([{listed}])"
-        )
-        return connection.execute(sql).to_arrow_table()
 
     def _open_landed(self, connection: duckdb.DuckDBPyConnection, weeks: Sequence[date]) -> None:
         """Create the table `landed` (LANDED) of all rows of some consecutive weeks that lost to no other."""
@@ -196,18 +124,33 @@ class UsageStep(WeekInputs):
                 rows += [(places[day, content] << ROW_BITS) + position for content, position in pairs]
         return pa.table({"row": rows}, LOST)
 
-    def _build(self, connection: duckdb.DuckDBPyConnection, use_case: UseCase, weeks: Sequence[date]) -> None:
-        """Create the table `usage` and store its weeks, with their quality."""
+    def _build(
+        self, connection: duckdb.DuckDBPyConnection, use_case: UseCase, weeks: Sequence[date], written: ExitStack
+    ) -> None:
+        """Write the weeks' usage events, with their quality, and create the view `usage` of them; they take their place
+        when `written` ends.
+
+        What is asked of them later reads the files: a table would have to be made first, and that takes longer, for
+        DuckDB estimates the distinct values of every column of it.
+        """
         name = use_case.use_case
         mapping = self.mapping(use_case, weeks[0])
         key = digest(name, self.definition(use_case, weeks[0]))
         usage_sql, counts_sql, matched_sql, keys_sql = self.compiled(key, lambda: self._compile(mapping, use_case))
-        # Events as numbers: every measure asks which event a row is. In queries and files they keep their names.
+        # Events as numbers: every measure asks which event a row is. In files they keep their names.
         connection.register("event_names", pa.table({"name": pa.array(list(use_case.events), pa.string())}))
         connection.execute("CREATE OR REPLACE TEMP TYPE canonical AS ENUM (SELECT name FROM event_names)")
+        rows_of = _rows_by_week(connection, mapping)
+        source = _set_apart(connection, mapping, rows_of)
+        files = []
+        for week in weeks:
+            connection.execute(f"CREATE OR REPLACE TEMP VIEW own AS FROM {source} WHERE week = DATE '{week}'")
+            files.append(written.enter_context(replacing(self.lake.file("usage_events", name, week))))
+            one_group = rows_of.get(week, (0, 0))[1] <= EVENTS_ROW_GROUP
+            self._write(connection, use_case, week, usage_sql, files[-1], one_group)
         connection.execute(
-            f"""CREATE OR REPLACE TEMP TABLE usage AS
-            SELECT * REPLACE (event::canonical AS event) FROM ({usage_sql})"""
+            f"""CREATE OR REPLACE TEMP VIEW usage AS SELECT {week_of_file(weeks)} AS week,
+                * REPLACE (event::canonical AS event) FROM read_parquet([{listed(files)}])"""
         )
         counts = by_week(connection.execute(counts_sql).to_arrow_table())
         looked_at = sampled(connection, use_case, counts)
@@ -219,47 +162,67 @@ class UsageStep(WeekInputs):
             self.lake.write(table, told, "source_copies", name, week, made_from=said)
         for week in weeks:
             wide = {str(row["event"]): row for row in counts.get(week, ())}
-            rows = sum(int(str(row["rows"])) for row in wide.values())
-            self._store(connection, use_case, week, apart=len(weeks) > 1 and rows > EVENTS_ROW_GROUP)
             some = {str(row["event"]): row for row in looked_at.get(week, ())}
             matched = {str(row["event"]): int(row["rows"]) for row in copies.get(week, ())}
             table = pa.Table.from_pylist(quality_rows(use_case, wide, some, matched), QUALITY)
             quality, said = self.quality_fingerprint(use_case, week), self.quality_made_from(use_case, week)
             self.lake.write(table, quality, "event_quality", name, week, made_from=said)
 
-    def _store(self, connection: duckdb.DuckDBPyConnection, use_case: UseCase, week: date, apart: bool) -> None:
-        """Write a week of the table `usage`; `apart`: as a table of its own first.
+    def _write(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        use_case: UseCase,
+        week: date,
+        sql: str,
+        file: Path,
+        one_group: bool,
+    ) -> None:
+        """Write a week of usage events; `one_group`: they are few enough for one row group.
 
-        DuckDB ends a row group where its blocks of rows do. Out of a table with other weeks they come cut short, and
-        where a second row group begins would depend on what else was built with the week.
+        DuckDB ends a row group where its blocks of rows do. Of rows that lie among other weeks' they are cut short, and
+        where a second row group begins would depend on what else is built with the week: such a week becomes a table
+        of its own first.
         """
-        rows, parameters = "SELECT * EXCLUDE (week) FROM usage WHERE week = $week", {"week": week}
-        if apart:
-            connection.execute(f"CREATE TEMP TABLE apart AS {rows}", parameters)
-            rows, parameters = "FROM apart", {}
+        rows = f"SELECT * EXCLUDE (week) REPLACE (event::canonical AS event) FROM ({sql})"
+        if not one_group:
+            connection.execute(f"CREATE OR REPLACE TEMP TABLE apart AS {rows}")
+            rows = "FROM apart"
         stamp = stamps(self.fingerprint(use_case, week), self.made_from(use_case, week))
-        with replacing(self.lake.file("usage_events", use_case.use_case, week)) as temporary:
-            connection.execute(
-                f"COPY ({rows}) TO $file ({EVENTS_WRITER}, COMPRESSION snappy, KV_METADATA $stamp)",
-                {**parameters, "file": str(temporary), "stamp": stamp},
-            )
+        connection.execute(
+            f"COPY ({rows}) TO $file ({EVENTS_WRITER}, COMPRESSION snappy, KV_METADATA $stamp)",
+            {"file": str(file), "stamp": stamp},
+        )
         connection.execute("DROP TABLE IF EXISTS apart")
 
     def _compile(self, mapping: Mapping, use_case: UseCase) -> tuple[str, str, str, str]:
         landed = ibis.table(LANDED, name="landed")
+        # Copies of a dual run are told apart by their place in the table, and their week is built alone.
+        own = landed if mapping.reconciled() else ibis.table(LANDED, name="own")
         snapshot = ibis.table({"account_id": "string", "is_internal": "boolean"}, name="snapshot")
-        usage = str(ibis.to_sql(mapping.usage_events(landed, snapshot), dialect="duckdb"))
+        usage = str(ibis.to_sql(mapping.usage_events(own, snapshot), dialect="duckdb"))
         if not mapping.reconciled():
             return usage, quality_sql(use_case), "", ""
         matched = str(ibis.to_sql(mapping.copies(landed), dialect="duckdb"))
         return usage, quality_sql(use_case), matched, copies_sql(mapping)
 
 
-def _quoted(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
+def _rows_by_week(connection: duckdb.DuckDBPyConnection, mapping: Mapping) -> dict[date, tuple[int, int]]:
+    """Rows of the table `landed` by week: all, and those under names that the use case maps."""
+    counted = connection.execute(
+        f"SELECT week, count(*), count(*) FILTER ({_is_own(mapping)}) FROM landed GROUP BY week"
+    ).fetchall()
+    return {week: (every, own) for week, every, own in counted}
 
 
-def _columns(wanted: Sequence[str]) -> str:
-    """Further columns of a SELECT over usage events; users are not read where nothing asks for them."""
-    user = ", NULL::VARCHAR AS user_id" if "user_id" not in wanted else ""
-    return user + "".join(f', "{name}"' for name in wanted)
+def _set_apart(connection: duckdb.DuckDBPyConnection, mapping: Mapping, rows: dict[date, tuple[int, int]]) -> str:
+    """The table that holds the rows a use case maps: `landed`, or where they are few among others `few` with no others,
+    for every source reads it all again."""
+    every, own = (sum(counts) for counts in zip((0, 0), *rows.values(), strict=True))
+    if own * FEW > every:
+        return "landed"
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE few AS FROM landed WHERE {_is_own(mapping)}")
+    return "few"
+
+
+def _is_own(mapping: Mapping) -> str:
+    return f"sent IN ({', '.join(str(sent) for sent in sorted({one.sent for one in mapping.sources})) or 'NULL'})"
