@@ -27,18 +27,19 @@ class StoredEvents(WeekInputs):
         weeks: Sequence[date],
         properties: Sequence[str] | None = None,
     ) -> None:
-        """Create the tables `usage` and `snapshot` from what is stored, as they are while weeks are built; of the
-        properties only those that are wanted."""
+        """Create `usage` and `snapshot` from what is stored, as they are while weeks are built; of the properties only
+        those that are wanted. It is read once: another run may write the weeks anew meanwhile."""
         columns = "*"
         if properties is not None:
             columns = f"event, occurred_at, account_id, is_internal{_columns(properties)}"
         connection.register("snapshot", self.snapshot(connection, weeks[0]))
         files = [str(self.lake.file("usage_events", use_case.use_case, week)) for week in weeks]
         connection.execute(
-            f"""CREATE OR REPLACE TEMP TABLE usage AS SELECT ($weeks::DATE[])[file_index::BIGINT + 1] AS week, {columns}
-            FROM read_parquet($files)""",
+            f"""CREATE OR REPLACE TEMP TABLE loaded AS
+            SELECT ($weeks::DATE[])[file_index::BIGINT + 1] AS week, {columns} FROM read_parquet($files)""",
             {"files": files, "weeks": list(weeks)},
         )
+        connection.execute("CREATE OR REPLACE TEMP VIEW usage AS FROM loaded")
 
     def load_around(
         self,
