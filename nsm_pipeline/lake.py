@@ -48,7 +48,12 @@ EVENTS_WRITER = f"""FORMAT parquet, PARQUET_VERSION v2, ROW_GROUP_SIZE {EVENTS_R
 
 def digest(*parts: object) -> str:
     """Short stable hash of JSON-like values: 16 hex digits of SHA-256."""
-    return hashlib.sha256(_compact(parts).encode()).hexdigest()[:16]
+    return digest_of_text(_compact(parts))
+
+
+def digest_of_text(text: str) -> str:
+    """The digest of values that are JSON already."""
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def _compact(value: object) -> str:

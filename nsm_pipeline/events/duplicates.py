@@ -15,7 +15,7 @@ rows behind them are then compared by the event_id itself.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
 from itertools import accumulate
@@ -29,7 +29,7 @@ from nsm_pipeline.events import id_index
 from nsm_pipeline.events.id_index import IdIndex, PartOf
 from nsm_pipeline.events.landed import MOST_NAMES
 from nsm_pipeline.events.ledger import Ledger
-from nsm_pipeline.lake import Lake, digest
+from nsm_pipeline.lake import Lake, digest, digest_of_text
 
 LANDED_VERSION = 1
 # `row` is the position in the landed part, from 0; `event_name` is empty where an earlier version settled a loser.
@@ -100,16 +100,28 @@ def _record(lake: Lake, ledger: Ledger, week: date, losers: pa.Table) -> None:
     ledger.lost.pop(week, None)
     if losers.num_rows == 0:
         return
-    by_name: dict[str, list[object]] = {}
-    for row in losers.to_pylist():
-        by_name.setdefault(row["event_name"], []).append(row)
-    lost = {name: digest(rows) for name, rows in sorted(by_name.items())}
+    by_name: dict[str, list[str]] = {}
+    for name, row in _as_json(losers):
+        by_name.setdefault(name, []).append(row)
+    lost = {name: digest_of_text(f"[[{','.join(rows)}]]") for name, rows in sorted(by_name.items())}
     fingerprint = digest(lost)
     if len(lost) <= MOST_NAMES and "" not in lost:
         ledger.lost[week] = lost
     if not lake.exists("duplicates", week, fingerprint):
         lake.write(losers, fingerprint, "duplicates", week, fingerprint)
     ledger.losers[week] = fingerprint
+
+
+def _as_json(losers: pa.Table) -> Iterator[tuple[str, str]]:
+    """The event name of each loser, and its row as JSON as `digest` writes it: made by hand, for there are hundreds of
+    thousands of them and few names."""
+    columns = [losers[name].to_pylist() for name in ("content", "event_name", "id_hash", "kind", "row")]
+    spelled = {name: json.dumps(name) for name in set(columns[1])}
+    for content, name, id_hash, kind, row in zip(*columns, strict=True):
+        yield (
+            name,
+            f'{{"content":"{content}","event_name":{spelled[name]},"id_hash":{id_hash},"kind":"{kind}","row":{row}}}',
+        )
 
 
 def _count(lake: Lake, engine: Engine, ledger: Ledger) -> None:
@@ -189,9 +201,9 @@ def _losers(engine: Engine, index: IdIndex, parts: list[Part], touched: pa.Table
             content_hash = first_value(content_hash) OVER same_id AS equal,
             file, first_value(file) OVER same_id AS winner_file, first_value(row) OVER same_id AS winner_row,
             row_number() OVER same_id AS place
-        FROM candidates JOIN parts USING (file)
+        FROM candidates JOIN parts USING (file) WHERE id_hash % $of::UBIGINT = $place::UBIGINT
         WINDOW same_id AS (PARTITION BY event_id ORDER BY received_at NULLS LAST, path, row_number)""",
-        [{}],
+        [{"place": place, "of": engine.workers} for place in range(engine.workers)],
         RANKED,
         candidates=candidates,
         parts=part_table,
