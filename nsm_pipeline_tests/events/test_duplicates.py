@@ -3,6 +3,7 @@
 import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
+
 from nsm_pipeline.events.duplicates import LOSERS, _as_json
 from nsm_pipeline.lake import digest, digest_of_text
 
