@@ -23,10 +23,13 @@ from dagster._core.storage.event_log.sqlite import SqliteEventLogStorage
 from dagster._serdes import ConfigurableClassData
 from sqlalchemy.pool import StaticPool
 
+from nsm_pipeline.orchestration.event_text import EventTexts
+
 OPEN_SHARDS = 8
 BUSY_TIMEOUT = 60
 BATCH = 500
 CHECKS = AssetCheckExecutionsTable
+PLANNED = DagsterEventType.ASSET_MATERIALIZATION_PLANNED.value
 KEY = ("asset_key", "check_name", "partition", "run_id")
 
 
@@ -38,6 +41,8 @@ class KeptOpenEventLogStorage(SqliteEventLogStorage):
         self._engines: OrderedDict[str, db.Engine] = OrderedDict()
         self._tables: set[str] = set()
         self._waiting: list[EventLogEntry] = []
+        self._texts = EventTexts()
+        self._known: dict[str, set[tuple[Any, ...]]] = {}
         home = os.environ.get("DAGSTER_HOME", "")
         super().__init__(base_dir or os.path.join(home, "history", "runs"), inst_data)  # noqa: PTH118
 
@@ -104,19 +109,31 @@ class KeptOpenEventLogStorage(SqliteEventLogStorage):
         assets = [event for event in events if event.is_dagster_event and event.dagster_event_type in ASSET_EVENTS]
         for run_id in dict.fromkeys(event.run_id for event in assets):
             mine = [event for event in assets if event.run_id == run_id]
-            ids, _ = self._insert(run_id, mine)
+            ids, rows = self._insert(run_id, mine)
             with self.index_transaction() as connection:
-                self._store_asset_event_tags(connection, mine, ids)
+                made = [place for place, row in enumerate(rows) if row["dagster_event_type"] != PLANNED]
+                self._store_asset_event_tags(connection, [mine[at] for at in made], [ids[at] for at in made])
                 # The table of assets keeps the newest event of each kind: the last one is enough.
-                newest = {
-                    (str(e.get_dagster_event().asset_key), e.dagster_event_type): (e, i)
-                    for e, i in zip(mine, ids, strict=True)
-                }
-                for event, event_id in newest.values():
-                    self._store_asset_event(connection, event, event_id)
+                newest = {(row["asset_key"], row["dagster_event_type"]): place for place, row in enumerate(rows)}
+                for place in newest.values():
+                    self._store_asset_event(connection, mine[place], ids[place])
         for event in events:
             if not (event.is_dagster_event and event.dagster_event_type in ASSET_EVENTS):
                 self.store_event(event)
+
+    def _event_to_row(self, event: EventLogEntry) -> dict[str, Any]:
+        """As Dagster's, which makes the whole event into text every time."""
+        told = event.dagster_event
+        key = told.asset_key if told else None
+        return {
+            "run_id": event.run_id,
+            "event": self._texts.of(event),
+            "dagster_event_type": told.event_type_value if told else None,
+            "timestamp": self._event_insert_timestamp(event),  # type: ignore[no-untyped-call]
+            "step_key": told.step_key if told else event.step_key,
+            "asset_key": key.to_string() if key else None,
+            "partition": (told.partition or None) if told else None,
+        }
 
     def _insert(self, run_id: str, events: Sequence[EventLogEntry]) -> tuple[list[int], list[dict[str, Any]]]:
         """Events of one run into its own database and the index; their ids there, and the rows."""
@@ -135,20 +152,25 @@ class KeptOpenEventLogStorage(SqliteEventLogStorage):
         for run_id in dict.fromkeys(event.run_id for event in waiting):
             mine = [event for event in waiting if event.run_id == run_id]
             ids, rows = self._insert(run_id, mine)
-            known = db.select(CHECKS.c.asset_key, CHECKS.c.check_name, CHECKS.c.partition).where(
-                CHECKS.c.run_id == run_id
-            )
             with self.index_transaction() as connection:
-                planned = {tuple(row) for row in connection.execute(known)}
+                known = self._executions(run_id, connection)
                 found = [_execution(event, key, row) for event, key, row in zip(mine, ids, rows, strict=True)]
                 keys = [{name: execution[name] for name in KEY} for execution in found]
-                new = [key for key in keys if tuple(key.values())[:3] not in planned]
+                new = [key for key in keys if tuple(key.values()) not in known]
                 if new:
                     connection.execute(CHECKS.insert(), new)
                 for whole in (True, False):
                     if some := [one for one in found if (one["partition"] is None) == whole]:
                         parameters = [{f"new_{name}": value for name, value in one.items()} for one in some]
                         connection.execute(_update(whole), parameters)
+            known.update(tuple(key.values()) for key in new)
+
+    def _executions(self, run_id: str, connection: db.Connection) -> set[tuple[Any, ...]]:
+        """KEY of a run's executions that the table has, planned or done: read once and kept, of one run at a time."""
+        if run_id not in self._known:
+            stored = connection.execute(db.select(*(CHECKS.c[name] for name in KEY)).where(CHECKS.c.run_id == run_id))
+            self._known = {run_id: {tuple(row) for row in stored}}
+        return self._known[run_id]
 
     def _store_asset_check_evaluation_planned(self, event: EventLogEntry, event_id: int | None) -> None:
         """As Dagster does, but the event, which is the same for every partition, is made into text once."""
@@ -166,6 +188,7 @@ class KeptOpenEventLogStorage(SqliteEventLogStorage):
         }
         with self.index_transaction() as connection:
             connection.execute(CHECKS.insert(), [{**common, "partition": partition} for partition in partitions])
+        self._known.pop(event.run_id, None)
 
     def dispose(self) -> None:
         self._store_evaluations()

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import reduce
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -76,8 +77,12 @@ def rows_digest(table: pa.Table) -> str:
 def _values(column: pa.Array) -> list[bytes]:
     """A column's values as bytes of a fixed order; of text the lengths first."""
     if pa.types.is_string(column.type):
-        texts = [text.encode() for text in pc.fill_null(column, "").to_pylist()]
-        return [pa.array(map(len, texts), pa.int64()).to_numpy().astype("<i8").tobytes(), b"".join(texts)]
+        filled = pc.fill_null(column, "")
+        lengths = pc.binary_length(filled).to_numpy(zero_copy_only=False).astype("<i8")
+        # Arrow keeps texts one behind the other: what lies between the first one's start and the last one's end.
+        _, offsets, letters = filled.buffers()
+        bounds = np.frombuffer(offsets, np.int32)[filled.offset : filled.offset + len(filled) + 1]
+        return [lengths.tobytes(), letters[bounds[0] : bounds[-1]].to_pybytes() if letters else b""]
     if pa.types.is_floating(column.type):
         return [pc.fill_null(column, 0.0).to_numpy(zero_copy_only=False).astype("<f8").tobytes()]
     plain = column.cast(pa.int32()) if pa.types.is_date(column.type) else column
