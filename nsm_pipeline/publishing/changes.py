@@ -62,6 +62,8 @@ def changes(before: Tables, after: Tables) -> list[Change]:
     """
     stages = _stages(after)
     shown = _stages(before).keys() | _pairs(ledger_of(before))
+    if not shown:
+        return []
     known = {
         (name, row["use_case"], row["metric"]) for name in METRIC_TABLES for row in _distinct_metrics(before.get(name))
     }
