@@ -1,6 +1,6 @@
-"""Every chart as a file of its own, for slides, documents and chats: SVG with its colours in it, and PNG.
+"""Every chart as a file of its own, for slides, documents and chats: SVG with its colours in it.
 
-What belongs here: a chart with its title, style and ground. What does not: the charts (`charts`).
+What belongs here: a chart with its title, style and ground. What does not: the charts (`charts`), PNG (`painting`).
 """
 
 from __future__ import annotations
@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-import vl_convert
 from markupsafe import Markup
 
 from nsm_pipeline.reporting.charts import growth_chart, guardrail_chart, movement_chart, trust_chart
@@ -23,7 +22,6 @@ from nsm_pipeline.reporting.tree_drawing import tree_css, tree_svg
 FACES = "Arial, Helvetica, Liberation Sans, sans-serif"
 """What is everywhere, as a picture cannot ask for what a system has."""
 MARGIN, HEADER, NOTE = 24.0, 58.0, 18.0
-SCALE = 2.0
 COMMENT = re.compile(r"/\*[^*]*\*/")
 VARIABLE = re.compile(r"var\(--([a-z-]+)(?:, ([^()]*))?\)")
 
@@ -36,11 +34,6 @@ def drawings(monday: Monday) -> dict[str, str]:
         for case in monday.use_cases
         for name, svg in (*_charts(case, style), *_tree(case, style))
     }
-
-
-def png(svg: str) -> bytes:
-    """A drawing as PNG, at two dots per unit."""
-    return bytes(vl_convert.svg_to_png(svg, scale=SCALE))
 
 
 def _charts(case: OneUseCase, style: str) -> Iterator[tuple[str, str]]:

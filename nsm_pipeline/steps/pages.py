@@ -57,20 +57,24 @@ def run_dashboard(opened: Open) -> Made | None:
 
 def write_pictures(folder: Path, drawings: Mapping[str, str]) -> tuple[Path, ...]:
     """Write each drawing as SVG and PNG, where it is not there as it is; remove files that belong to none of them."""
-    from nsm_pipeline.reporting.pictures import png
+    from nsm_pipeline.reporting.painting import pngs
 
-    files: list[Path] = []
-    for name, drawing in drawings.items():
-        svg, picture, content = folder / f"{name}.svg", folder / f"{name}.png", drawing.encode()
-        files += (svg, picture)
-        if not (picture.is_file() and svg.is_file() and svg.read_bytes() == content):
-            # The PNG first: where a drawing is there as it is, its picture was finished.
-            write(picture, png(drawing))
-            write(svg, content)
+    files = {name: (folder / f"{name}.svg", folder / f"{name}.png") for name in drawings}
+    new = [name for name, (svg, png) in files.items() if not (png.is_file() and _holds(svg, drawings[name]))]
+    for name, picture in zip(new, pngs([drawings[name] for name in new]), strict=True):
+        svg, png = files[name]
+        # The PNG first: where a drawing is there as it is, its picture was finished.
+        write(png, picture)
+        write(svg, drawings[name].encode())
+    every = [file for both in files.values() for file in both]
     for file in sorted(folder.glob("*")):
-        if file not in files:
+        if file not in every:
             file.unlink()
-    return tuple(files)
+    return tuple(every)
+
+
+def _holds(file: Path, text: str) -> bool:
+    return file.is_file() and file.read_bytes() == text.encode()
 
 
 def monday_of(opened: Open, publication: Publication | None = None) -> Monday | None:

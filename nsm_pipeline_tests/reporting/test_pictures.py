@@ -5,13 +5,15 @@ from __future__ import annotations
 import re
 from datetime import datetime
 from pathlib import Path
+from subprocess import CalledProcessError
 from xml.etree import ElementTree
 
 import pytest
 from made_up import altered, every, tables
 
 from nsm_pipeline.reporting.monday import Monday
-from nsm_pipeline.reporting.pictures import drawings, png, resolved
+from nsm_pipeline.reporting.painting import png, pngs
+from nsm_pipeline.reporting.pictures import drawings, resolved
 from nsm_pipeline.steps.pages import write_pictures
 
 CHARTS = ("north-star", "guardrail-support_contacts", "growth-accounting", "inputs", "why-it-moved", "trust", "tree")
@@ -77,6 +79,17 @@ def test_colours_are_put_in_for_variables() -> None:
 
 def square(side: int) -> str:
     return f'<svg xmlns="http://www.w3.org/2000/svg" width="{side}" height="{side}"><rect width="3" height="3"/></svg>'
+
+
+def test_two_processes_paint_what_one_does() -> None:
+    squares = [square(side) for side in range(4, 13)]
+    assert pngs(squares) == [png(one) for one in squares]
+    assert pngs(squares[:1]) == [png(squares[0])]
+
+
+def test_a_drawing_that_cannot_be_painted_is_not_passed_over() -> None:
+    with pytest.raises(CalledProcessError):
+        pngs([*map(square, range(4, 9)), "<svg"])
 
 
 def test_pictures_are_written_where_they_are_not_there_as_they_are(tmp_path: Path) -> None:
