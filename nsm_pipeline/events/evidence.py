@@ -40,8 +40,6 @@ def _counts(inputs: WeekInputs, week: date) -> str:
 
 def _compile(mappings: list[Mapping]) -> str:
     landed = ibis.table(LANDED, name="landed")
-    snapshot = ibis.table({"account_id": "string", "is_internal": "boolean"}, name="snapshot")
-    internal = snapshot.filter(snapshot.is_internal).account_id
     sources = [source for mapping in mappings for source in mapping.sources]
     whole = {source.sent for source in sources if source.since is None and source.until is None}
     parts = [source.matches(landed) for source in sources if source.sent not in whole]
@@ -49,13 +47,13 @@ def _compile(mappings: list[Mapping]) -> str:
     counts = landed.group_by("week", "sent", "event_name", mapped=mapped).agg(
         rows=landed.count(),
         late=landed.count(where=landed.late),
-        internal=landed.count(where=landed.account_id.isin(internal)),
+        internal=landed.count(where=landed.is_internal),
     )
     return str(ibis.to_sql(counts, dialect="duckdb"))
 
 
 def write_evidence(inputs: WeekInputs, connection: duckdb.DuckDBPyConnection, weeks: Sequence[date]) -> None:
-    """Store some weeks' evidence and unmapped names from the tables `landed` and `snapshot` of a connection."""
+    """Store some weeks' evidence and unmapped names from the table `landed` of a connection."""
     counts = by_week(connection.execute(_counts(inputs, weeks[0])).to_arrow_table())
     for week in weeks:
         _write_week(inputs, connection, week, counts.get(week, []))

@@ -19,7 +19,8 @@ from nsm_pipeline.playbook.models import Property, PropertyMapping, Source, UseC
 from nsm_pipeline.weeks import WEEK, Calendar
 
 # Some weeks' landed rows. `sent`: the place of the event name among all names sent, null for a name that no use case
-# knows; `event_name`: only such a name; `late`: whether the row was received too long after it happened.
+# knows; `event_name`: only such a name; `late`: whether the row was received too long after it happened; `is_internal`:
+# whether its account is so in the week's snapshot.
 LANDED = {
     "week": "date",
     "sent": "uint16",
@@ -28,6 +29,7 @@ LANDED = {
     "occurred_at": "timestamp(6)",
     "account_id": "string",
     "user_id": "string",
+    "is_internal": "boolean",
     "properties": "string",
 }
 IBIS_TYPES = {"string": "string", "integer": "int64", "number": "float64", "boolean": "boolean", "date": "date"}
@@ -130,7 +132,7 @@ class Mapping:
         """Columns of `_rows_of` that tell an event's facts apart."""
         return [key.replace("properties.", "p_") for key in self.use_case.events[event].same]
 
-    def usage_events(self, landed: ir.Table, snapshot: ir.Table) -> ir.Table:
+    def usage_events(self, landed: ir.Table) -> ir.Table:
         """The week's canonical events, in the columns of `usage_columns`. One row per fact, source by source, and of a
         source in the order of the landed rows."""
         if self.reconciled():
@@ -142,14 +144,13 @@ class Mapping:
         if self.reconciled():
             # Finding copies leaves rows in an order that depends on how many have landed, also under other names.
             rows = rows.order_by("source", "place")
-        internal = snapshot.filter(snapshot.is_internal)
         return rows.select(
             "week",
             "event",
             "occurred_at",
             "account_id",
             "user_id",
-            is_internal=rows.account_id.isin(internal.account_id),
+            "is_internal",
             **{name: rows[f"p_{name}"] for name in declared_properties(self.use_case)},
         )
 
@@ -179,6 +180,7 @@ class Mapping:
             "occurred_at",
             "account_id",
             "user_id",
+            "is_internal",
             event=ibis.literal(source.event),
             rank=source.rank,
             **({"place": rows.place} if "place" in rows.columns else {}),

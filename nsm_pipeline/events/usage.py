@@ -62,8 +62,8 @@ class UsageStep(StoredEvents):
         """Build the tables of some consecutive weeks that are alike, for the use cases (and 'evidence') named in
         `only`. `also` is called for each of these use cases while its events are at hand as `usage`, accounts as
         `snapshot`, before they take their place: another run can't have changed what it reads."""
-        self._open_landed(connection, weeks)
         connection.register("snapshot", self.snapshot(connection, weeks[0]))
+        self._open_landed(connection, weeks)
         for name, use_case in self.playbook.use_cases.items():
             if name in only:
                 with ExitStack() as written:
@@ -83,7 +83,7 @@ class UsageStep(StoredEvents):
         if not parts:
             connection.execute(
                 """CREATE OR REPLACE TEMP TABLE landed (week DATE, sent USMALLINT, event_name VARCHAR, late BOOLEAN,
-                occurred_at TIMESTAMP, account_id VARCHAR, user_id VARCHAR, properties VARCHAR)"""
+                occurred_at TIMESTAMP, account_id VARCHAR, user_id VARCHAR, is_internal BOOLEAN, properties VARCHAR)"""
             )
             return
         bounds = [self.playbook.calendar.bounds(week) for week in weeks]
@@ -99,7 +99,7 @@ class UsageStep(StoredEvents):
             f"""CREATE OR REPLACE TEMP TABLE landed AS
             SELECT {week} AS week, sent, CASE WHEN sent IS NULL THEN event_name END AS event_name,
                 coalesce(epoch_us(received_at) - epoch_us(occurred_at) > $late, false) AS late, occurred_at, account_id,
-                user_id, properties
+                user_id, account_id IN (SELECT account_id FROM snapshot WHERE is_internal) AS is_internal, properties
             FROM (SELECT *, enum_code(try_cast(event_name AS sent))::USMALLINT AS sent, file_index AS place
                 FROM read_parquet($files, file_row_number = true))
             WHERE occurred_at >= $start AND occurred_at < $end
@@ -198,8 +198,7 @@ class UsageStep(StoredEvents):
         landed = ibis.table(LANDED, name="landed")
         # Copies of a dual run are told apart by their place in the table, and their week is built alone.
         own = landed if mapping.reconciled() else ibis.table(LANDED, name="own")
-        snapshot = ibis.table({"account_id": "string", "is_internal": "boolean"}, name="snapshot")
-        usage = str(ibis.to_sql(mapping.usage_events(own, snapshot), dialect="duckdb"))
+        usage = str(ibis.to_sql(mapping.usage_events(own), dialect="duckdb"))
         if not mapping.reconciled():
             return usage, quality_sql(use_case), "", ""
         matched = str(ibis.to_sql(mapping.copies(landed), dialect="duckdb"))
