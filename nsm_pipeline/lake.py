@@ -84,10 +84,11 @@ def replacing(path: Path, journal: bool = True) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
-def write_text(path: Path, text: str, journal: bool = True) -> None:
-    """Write a text file atomically; `journal` as of `replacing`."""
+def write_text(path: Path, text: str, journal: bool = True) -> tuple[int, int, int]:
+    """Write a text file atomically, and return its signature; `journal` as of `replacing`."""
     with replacing(path, journal) as temporary:
         temporary.write_text(text, encoding="utf-8")
+        return signature_of(temporary)
 
 
 def json_text(document: Mapping[str, object]) -> str:
@@ -121,6 +122,12 @@ def once_per_file(seen: SeenFiles[T], path: Path | str, read: Callable[[Path], T
     if known is None or known[0] != signature:
         known = seen[name] = (signature, read(Path(path)))
     return known[1]
+
+
+def note(seen: SeenFiles[T], path: Path, signature: tuple[int, int, int], value: T) -> None:
+    """Keep what is known of a file that this process has written, as if it had been read."""
+    SEEN[id(seen)] = seen
+    seen[str(path)] = (signature, value)
 
 
 def recall(root: Path) -> None:

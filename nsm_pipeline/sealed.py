@@ -21,11 +21,12 @@ class BrokenSeal(ValueError):
     """A document that is not what was sealed."""
 
 
-def write_sealed(path: Path, document: Mapping[str, object]) -> None:
-    """Write a document atomically, a member per line, sealed. It may not have a member `sha256` of its own."""
+def write_sealed(path: Path, document: Mapping[str, object]) -> tuple[int, int, int]:
+    """Write a document atomically, a member per line, sealed; returns the file's signature. It may not have a member
+    `sha256` of its own."""
     body = "{\n" + ",\n".join(f"{json.dumps(key)}: {canonical(document[key])}" for key in sorted(document))
     seal = hashlib.sha256(body.encode()).hexdigest()
-    write_text(path, body + SEAL.decode() + seal + END.decode())
+    return write_text(path, body + SEAL.decode() + seal + END.decode())
 
 
 def read_sealed(path: Path) -> dict[str, Any]:

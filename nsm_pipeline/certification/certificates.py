@@ -9,6 +9,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from datetime import date
 from functools import cached_property
+from typing import Any
 
 import pyarrow as pa
 from pydantic import BaseModel, ConfigDict
@@ -46,9 +47,13 @@ class Certificate(BaseModel):
     gates: list[CertifiedGate]
 
     @cached_property
+    def content(self) -> dict[str, Any]:
+        """All of it as plain JSON data."""
+        return self.model_dump(mode="json")
+
+    @cached_property
     def id(self) -> str:
-        content = hashlib.sha256(canonical(self.model_dump(mode="json")).encode()).hexdigest()[:16]
-        return f"{self.use_case}-{self.week}-{content}"
+        return f"{self.use_case}-{self.week}-{hashlib.sha256(canonical(self.content).encode()).hexdigest()[:16]}"
 
     @property
     def rows(self) -> pa.Table:

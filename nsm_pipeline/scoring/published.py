@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
+from operator import itemgetter
 from typing import Any
 
 import pyarrow as pa
@@ -31,6 +32,9 @@ class Number:
     certificate_id: str | None
 
 
+FIELDS = itemgetter(*Number.__dataclass_fields__)
+
+
 @dataclass(frozen=True)
 class Published:
     """`totals`: numbers by metric and week, weeks in order; `slices`: by metric and attribute, then by week, then by
@@ -50,7 +54,7 @@ class Published:
         slices: dict[tuple[str, str], dict[date, dict[str, Number]]] = {}
         for table in METRIC_TABLES:
             for row in _rows(tables, table, name):
-                number = Number(*(row[field] for field in Number.__dataclass_fields__))
+                number = Number(*FIELDS(row))
                 if row["slice"] == "all":
                     totals.setdefault(row["metric"], {})[row["week"]] = number
                 else:

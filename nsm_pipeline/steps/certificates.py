@@ -18,7 +18,7 @@ from typing import Any
 import pyarrow as pa
 
 from nsm_pipeline.certification.certificates import Certificate, CertifiedGate, certify
-from nsm_pipeline.lake import SeenFiles, once_per_file
+from nsm_pipeline.lake import SeenFiles, note, once_per_file
 from nsm_pipeline.metrics.numbers import METRIC_ROWS
 from nsm_pipeline.sealed import BrokenSeal, read_sealed, write_sealed
 from nsm_pipeline.steps.opening import Open
@@ -88,7 +88,7 @@ def run_certificates(opened: Open) -> list[WeekState]:
             for week in verdicts.weeks:
                 if not verdicts.failed(week) and opened.playbook.use_cases[name].status != "proposed":
                     gates = [
-                        CertifiedGate(**one.model_dump(include=set(CertifiedGate.model_fields)))
+                        CertifiedGate(gate=one.gate, severity=one.severity, passed=one.passed, found=one.found)
                         for one in verdicts.judged(week)
                     ]
                     _store(opened, name, week, gates)
@@ -110,12 +110,14 @@ def _store(opened: Open, name: str, week: date, gates: list[CertifiedGate]) -> N
         table = opened.lake.read_made_from(fingerprints[role], role, name, week)
         if table is None:
             return  # another run has just replaced it: that run certifies what it made
-        rows.append(table.cast(METRIC_ROWS))
+        rows.append(table)
     made_from = {table: opened.made_from(table, name, week) for table in fingerprints}
-    values = without(pa.concat_tables(rows), {week: waiting})
+    values = without(pa.concat_tables(rows).cast(METRIC_ROWS), {week: waiting})
     certificate = certify(name, week, fingerprints, values, gates, made_from, sorted(waiting))
-    document = {"id": certificate.id, "certificate": certificate.model_dump(mode="json")}
-    write_sealed(certificate_file(opened, name, week), document)
+    document = {"id": certificate.id, "certificate": certificate.content}
+    file = certificate_file(opened, name, week)
+    signature = write_sealed(file, document)
+    note(CHECKED, file, signature, Issued(Certificate.model_validate(certificate.content), document))
 
 
 def _fingerprints(opened: Open, name: str, week: date) -> dict[str, str]:

@@ -185,7 +185,8 @@ def _labelled(opened: Open, name: str, state: WeekState) -> Iterator[_Labelled]:
         yield _Labelled(_label(state), state.stage, state.certificate_id, rows)
     in_progress = state.certificate_id is None
     if in_progress or (state.waiting and state.state in ("certified", "flash")):
-        rows = pa.concat_tables([opened.lake.read(role, name, state.week) for role in opened.plans[name].roles])
+        stored = [opened.lake.read(role, name, state.week) for role in opened.plans[name].roles]
+        rows = pa.concat_tables(stored).cast(METRIC_ROWS)
         if not in_progress:
             rows = rows.filter(pc.is_in(rows["metric"], pa.array(sorted(state.waiting), pa.string())))
         yield _Labelled("flash", "flash", None, rows)
@@ -222,7 +223,8 @@ def _extract_rows(use_case: UseCase, parts: Sequence[_Labelled], limit: int) -> 
 
 
 def _together(parts: Sequence[_Labelled]) -> pa.Table:
-    return pa.concat_tables([METRIC_ROWS.empty_table(), *(part.rows.cast(METRIC_ROWS) for part in parts)])
+    # In one piece: hundreds of weeks are as many pieces, and every question is asked of each.
+    return pa.concat_tables([METRIC_ROWS.empty_table(), *(part.rows for part in parts)]).combine_chunks()
 
 
 def _accounts_shown(release: Release, name: str) -> dict[date, dict[str, int | None]]:

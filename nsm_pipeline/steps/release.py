@@ -18,7 +18,7 @@ from typing import Any
 
 from nsm_pipeline.certification.certificates import Certificate
 from nsm_pipeline.home import Home
-from nsm_pipeline.lake import SeenFiles, once_per_file
+from nsm_pipeline.lake import SeenFiles, note, once_per_file
 from nsm_pipeline.publishing.changes import Change, ledger_of
 from nsm_pipeline.publishing.extracts import last_shown
 from nsm_pipeline.publishing.recording import Shown
@@ -175,7 +175,7 @@ def keep_published(opened: Open, document: Mapping[str, object], approvals: Sequ
         }
     whole = {**known, "approved": [asdict(one) for one in approvals]}
     if whole != known:
-        write_sealed(file, whole)
+        note(DOCUMENTS, file, write_sealed(file, whole), whole)
 
 
 def sign_published(opened: Open, certificate_ids: Iterable[str]) -> None:

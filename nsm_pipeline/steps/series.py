@@ -238,7 +238,7 @@ def read_copies(opened: Open, name: str, weeks: Sequence[date]) -> pa.Table:
 
 def without(rows: pa.Table, metrics: Mapping[date, Collection[str]]) -> pa.Table:
     """Metric rows without some metrics of some weeks: of those whose window is still open nothing is judged."""
-    if not metrics:
+    if not any(metrics.values()):
         return rows
     pairs = zip(rows["week"].to_pylist(), rows["metric"].to_pylist(), strict=True)
     return rows.filter(pa.array([metric not in metrics.get(week, ()) for week, metric in pairs], pa.bool_()))
