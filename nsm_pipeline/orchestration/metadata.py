@@ -35,9 +35,9 @@ def column_schema(schema: pa.Schema, descriptions: Mapping[str, str] | None = No
 def preview(table: pa.Table, rows: int = PREVIEW) -> dg.MetadataValue:
     """The first rows as a Markdown table."""
     names = table.column_names
-    lines = ["| " + " | ".join(names) + " |", "|" + "---|" * len(names)]
-    for row in table.slice(0, rows).to_pylist():
-        lines.append("| " + " | ".join(_cell(row[name]) for name in names) + " |")
+    columns = [map(_cell, column.to_pylist()) for column in table.slice(0, rows).columns]
+    lines = ["| " + " | ".join(cells) + " |" for cells in (names, *zip(*columns, strict=True))]
+    lines.insert(1, "|" + "---|" * len(names))
     return dg.MetadataValue.md("\n".join(lines))
 
 
@@ -54,8 +54,9 @@ def file_metadata(file: Path, fingerprint: str | None) -> dict[str, dg.MetadataV
 
 def totals_of(table: pa.Table) -> dict[str, float]:
     """Total values of a week's METRIC_ROWS by metric, where there is one."""
+    columns = (table[name].to_pylist() for name in ("metric", "slice", "value"))
     return {
-        row["metric"]: row["value"] for row in table.to_pylist() if row["slice"] == "all" and row["value"] is not None
+        metric: value for metric, slice_, value in zip(*columns, strict=True) if slice_ == "all" and value is not None
     }
 
 

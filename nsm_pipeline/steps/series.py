@@ -84,8 +84,8 @@ def _gathered_file(opened: Open, what: str, name: str) -> Path:
 
 def _of_week(rows: pa.Table, week: date, schema: pa.Schema) -> pa.Table:
     """Rows of a weekly table with the week in them."""
-    weeks = pa.array([week] * rows.num_rows, pa.date32())
-    return pa.table([weeks if name == "week" else rows[name] for name in schema.names], schema.names).cast(schema)
+    weeks = pa.repeat(pa.scalar(week, pa.date32()), rows.num_rows)
+    return pa.table([weeks if name == "week" else rows[name] for name in schema.names], schema.names)
 
 
 def run_growth(opened: Open, name: str) -> pa.Table:
