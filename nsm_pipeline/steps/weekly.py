@@ -28,7 +28,7 @@ from nsm_pipeline.steps.beyond import far_numbers, reach_of
 from nsm_pipeline.steps.opening import Open
 from nsm_pipeline.weeks import WEEK
 
-ROWS_AT_ONCE = 1_200_000
+ROWS_AT_ONCE = 800_000
 TableOf = tuple[str, str]
 """A use case and one of its plan's tables."""
 
