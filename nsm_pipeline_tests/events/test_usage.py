@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import date, datetime
 from typing import Any
 
+import duckdb
 import pytest
 from landing_zone import Zone, event
 
@@ -276,3 +277,36 @@ def test_changing_a_source_makes_exactly_its_weeks_stale(zone: Zone) -> None:
     zone._playbook = None
     zone.build(*weeks)
     assert [zone.step().stale(week) for week in weeks] == [[], [], [], []]
+
+
+@pytest.mark.parametrize("others", [0, 2, 40])
+def test_events_are_the_same_however_many_rows_lie_among_them(zone: Zone, others: int) -> None:
+    """A use case with few of a week's rows has them set apart before they are read, source by source."""
+    day = "2026-02-17T10:00:00Z"
+    noise = [event(f"n{number}", day, "a2", event_name="clicked") for number in range(others)]
+    zone.put("f.jsonl", [*noise[::2], new("e1", day, 1, "o1"), new("e2", day, 2, "o2"), *noise[1::2]])
+    zone.ingest()
+    zone.build(FEB_16)
+    assert [(row["order"], row["amount"], row["account_id"]) for row in zone.usage(FEB_16)] == [
+        ("o1", 1.0, "a1"),
+        ("o2", 2.0, "a1"),
+    ]
+    assert zone.evidence(FEB_16)["unmapped"] == others
+
+
+def test_what_is_asked_of_a_week_while_it_is_built_is_asked_of_its_own_events(zone: Zone) -> None:
+    """Another run may write the same week meanwhile."""
+    zone.put("f.jsonl", [new("e1", "2026-02-17T10:00:00Z", 1, "o1")])
+    zone.ingest()
+    seen: list[object] = []
+
+    def build(connection: duckdb.DuckDBPyConnection, week: date) -> None:
+        def ask(use_case: str) -> None:
+            zone.lake.file("usage_events", use_case, week).write_bytes(b"of another run")
+            seen.extend(connection.execute('SELECT week, event, "order" FROM usage').fetchall())
+
+        zone.step().run(connection, [week], frozenset(["shop"]), ask)
+
+    list(zone.engine.map(build, [FEB_16]))
+    assert seen == [(FEB_16, "order_placed", "o1")]
+    assert [row["order"] for row in zone.usage(FEB_16)] == ["o1"]
