@@ -27,7 +27,7 @@ from nsm_pipeline.errors import UserError
 from nsm_pipeline.events.landing import FOLDERS, ingest, load_ledger
 from nsm_pipeline.home import Home
 from nsm_pipeline.lake import write_text
-from nsm_pipeline.orchestration.ahead import load_ahead
+from nsm_pipeline.orchestration.ahead import load_ahead, wait_for_loading
 from nsm_pipeline.steps.anew import ask_anew
 from nsm_pipeline.steps.certificates import WeekState, week_states
 from nsm_pipeline.steps.opening import Open, open_playbook
@@ -40,7 +40,7 @@ ATTEMPTS = 3
 def run_home(home: Home, as_of: date | None, as_json: bool, restatement: Restatement | None = None) -> int:
     """Bring a home up to date; prints the summary and returns the exit code. `restatement`: with it final values may
     change."""
-    _tune_interpreter()
+    _collect_seldom()
     with bar("run") as advance:
         opened = _ingested(home, as_of, advance)
         for _ in range(ATTEMPTS):
@@ -64,7 +64,7 @@ def backfill_home(
 ) -> int:
     """Rebuild weeks of some use cases (all by default) whatever their state; prints the summary. Killed, the next run
     goes on with the weeks that are left."""
-    _tune_interpreter()
+    _collect_seldom()
     playbook = open_playbook(home, as_of)
     for name in use_cases:
         known_use_case(name, playbook.use_cases)
@@ -91,13 +91,10 @@ def _is_held(opened: Open) -> bool:
     return any(state.state == "held" for name in opened.plans for state in week_states(opened, name))
 
 
-def _tune_interpreter() -> None:
+def _collect_seldom() -> None:
     """Look for reference cycles seldom: a run makes few, and at Python's default every search walks through the million
-    objects of Dagster and Great Expectations, two seconds over three years of weeks. And let a thread that asks for the
-    interpreter have it sooner: a worker between two queries would else wait for as long as a query takes, while large
-    libraries are loaded beside it."""
+    objects of Dagster and Great Expectations, two seconds over three years of weeks."""
     gc.set_threshold(100_000, 50, 100)
-    sys.setswitchinterval(0.0005)
 
 
 def _ingested(home: Home, as_of: date | None, advance: Advance) -> Open:
@@ -157,6 +154,7 @@ def _dagster_run(
     folder = prepare(opened.home)
     warnings.simplefilter("ignore")
     logging.getLogger("dagster").setLevel(logging.CRITICAL)
+    wait_for_loading()
     import dagster as dg
 
     from nsm_pipeline.definitions import build_definitions

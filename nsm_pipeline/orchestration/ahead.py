@@ -16,11 +16,22 @@ SCORING = (
     "nsm_pipeline.reporting.handbook_html",
 )
 HEAVY = ("nsm_pipeline.definitions", *JUDGING, *SCORING)
-_started = Lock()
+_lock = Lock()
+_loading: list[Thread] = []
 
 
 def load_ahead(names: Sequence[str] = HEAVY) -> None:
     """Begin to import Dagster, Great Expectations and what pages are made with, beside what is going on; the second
     call does nothing."""
-    if _started.acquire(blocking=False):
-        Thread(target=lambda: [import_module(name) for name in names], name="load-ahead", daemon=True).start()
+    with _lock:
+        if not _loading:
+            loading = Thread(target=lambda: [import_module(name) for name in names], name="load-ahead", daemon=True)
+            _loading.append(loading)
+            loading.start()
+
+
+def wait_for_loading() -> None:
+    """Wait for what is being imported. Who needs any of it asks for this first: modules that import each other in a
+    circle may be found half made where two threads import them."""
+    for loading in _loading:
+        loading.join()

@@ -17,7 +17,7 @@ from nsm_pipeline.events.evidence import EVIDENCE
 from nsm_pipeline.events.landing import ingest
 from nsm_pipeline.metrics.adoption import ADOPTION_ROWS
 from nsm_pipeline.metrics.plans import ADOPTION, UseCasePlan
-from nsm_pipeline.orchestration.ahead import load_ahead
+from nsm_pipeline.orchestration.ahead import load_ahead, wait_for_loading
 from nsm_pipeline.orchestration.metadata import (
     GROWTH_SCHEMA,
     METRIC_SCHEMA,
@@ -130,6 +130,7 @@ def weekly_assets(plans: Mapping[str, UseCasePlan], partitions: dg.PartitionsDef
             if usage and (asked := opened.anew & {(name, done.week) for name in config.use_cases or plans}):
                 strike_off(opened.home, asked)
             _progress(context, "weeks", number, len(weeks), week)
+        wait_for_loading()
         attach(context, said)
         for key in (USAGE, *(dg.AssetKey(list(table)) for table in tables)):
             if key in selected:

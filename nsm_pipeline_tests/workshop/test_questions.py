@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import pty
 import re
 import select
+import signal
 import subprocess
 import sys
+import termios
 import time
 from pathlib import Path
 
@@ -187,6 +190,13 @@ def test_events_that_have_landed_are_offered(zone: Zone) -> None:
     assert placed.properties["amount"].missing == ()  # as the person said
 
 
+def _own_terminal() -> None:
+    """Make it a process's controlling terminal, so that Ctrl-C typed there interrupts it: also where tests run in the
+    background of a shell, which has its children ignore that."""
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 class Terminal:
     """`nsm init` on a real pseudo-terminal."""
 
@@ -200,8 +210,7 @@ class Terminal:
             stderr=follower,
             env=clean_environment(TERM="xterm", COLUMNS="120"),
             start_new_session=True,
-            # Its controlling terminal, so that Ctrl-C typed there interrupts it.
-            preexec_fn=lambda: __import__("fcntl").ioctl(0, __import__("termios").TIOCSCTTY, 0),
+            preexec_fn=_own_terminal,
         )
         os.close(follower)
         self.shown = ""
