@@ -148,6 +148,7 @@ class UsageStep(StoredEvents):
             files.append(written.enter_context(replacing(self.lake.file("usage_events", name, week))))
             one_group = rows_of.get(week, (0, 0))[1] <= EVENTS_ROW_GROUP
             self._write(connection, use_case, week, usage_sql, files[-1], one_group)
+        connection.execute("DROP TABLE IF EXISTS few")
         connection.execute(
             f"""CREATE OR REPLACE TEMP VIEW usage AS SELECT {week_of_file(weeks)} AS week,
                 * REPLACE (event::canonical AS event) FROM read_parquet([{listed(files)}])"""
@@ -217,7 +218,7 @@ def _set_apart(connection: duckdb.DuckDBPyConnection, mapping: Mapping, rows: di
     """The table that holds the rows a use case maps: `landed`, or where they are few among others `few` with no others,
     for every source reads it all again."""
     every, own = (sum(counts) for counts in zip((0, 0), *rows.values(), strict=True))
-    if own * FEW > every:
+    if own * FEW > every or mapping.reconciled():  # copies are looked for among all
         return "landed"
     connection.execute(f"CREATE OR REPLACE TEMP TABLE few AS FROM landed WHERE {_is_own(mapping)}")
     return "few"
