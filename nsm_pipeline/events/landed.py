@@ -139,8 +139,9 @@ def _typed(connection: duckdb.DuckDBPyConnection) -> str:
         return f"{name} IS NOT NULL" if types[name] == "TIMESTAMP" else f"coalesce({name}, '') <> ''"
 
     def missing(name: str) -> str:
-        # Trimming is slow: only what does not begin with a visible character is trimmed at all.
-        return f"({name} >= '!') IS NOT TRUE AND trim(coalesce({name}, '')) = ''"
+        # Trimming is slow: only what does not begin with a visible character is trimmed at all. A CASE, for what stands
+        # on the two sides of an AND DuckDB asks in an order of its own.
+        return f"CASE WHEN {name} >= '!' THEN false ELSE trim(coalesce({name}, '')) = '' END"
 
     return f"""CREATE OR REPLACE TEMP VIEW typed AS
         WITH parsed AS (SELECT row_number, event_id, event_name, account_id, nullif(user_id, '') AS user_id, properties,
