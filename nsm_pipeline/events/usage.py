@@ -10,6 +10,7 @@ Tables, per week: `usage_events/<use case>/<week>` (see `usage_columns`), `event
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from datetime import date, timedelta
@@ -35,6 +36,7 @@ LOST = pa.schema([("row", pa.int64())])
 # A use case to which less than one in so many landed rows belongs.
 FEW = 4
 OnUseCase = Callable[[str], None]
+Landed = Counter[tuple[date, int | None]]
 
 
 class UsageStep(StoredEvents):
@@ -64,10 +66,11 @@ class UsageStep(StoredEvents):
         `snapshot`, before they take their place: another run can't have changed what it reads."""
         connection.register("snapshot", self.snapshot(connection, weeks[0]))
         self._open_landed(connection, weeks)
+        counts = _rows_landed(connection)
         for name, use_case in self.playbook.use_cases.items():
             if name in only:
                 with ExitStack() as written:
-                    self._build(connection, use_case, weeks, written)
+                    self._build(connection, use_case, weeks, counts, written)
                     also(name)
                     connection.execute("DROP VIEW usage")
         if EVIDENCE in only:
@@ -125,7 +128,12 @@ class UsageStep(StoredEvents):
         return pa.table({"row": rows}, LOST)
 
     def _build(
-        self, connection: duckdb.DuckDBPyConnection, use_case: UseCase, weeks: Sequence[date], written: ExitStack
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        use_case: UseCase,
+        weeks: Sequence[date],
+        landed: Landed,
+        written: ExitStack,
     ) -> None:
         """Write the weeks' usage events, with their quality, and create the view `usage` of them; they take their place
         when `written` ends.
@@ -140,14 +148,13 @@ class UsageStep(StoredEvents):
         # Events as numbers: every measure asks which event a row is. In files they keep their names.
         connection.register("event_names", pa.table({"name": pa.array(list(use_case.events), pa.string())}))
         connection.execute("CREATE OR REPLACE TEMP TYPE canonical AS ENUM (SELECT name FROM event_names)")
-        rows_of = _rows_by_week(connection, mapping)
-        source = _set_apart(connection, mapping, rows_of)
+        own = _own_rows(mapping, landed)
+        source = _set_apart(connection, mapping, own.total(), landed.total())
         files = []
         for week in weeks:
             connection.execute(f"CREATE OR REPLACE TEMP VIEW own AS FROM {source} WHERE week = DATE '{week}'")
             files.append(written.enter_context(replacing(self.lake.file("usage_events", name, week))))
-            one_group = rows_of.get(week, (0, 0))[1] <= EVENTS_ROW_GROUP
-            self._write(connection, use_case, week, usage_sql, files[-1], one_group)
+            self._write(connection, use_case, week, usage_sql, files[-1], own[week] <= EVENTS_ROW_GROUP)
         connection.execute("DROP TABLE IF EXISTS few")
         connection.execute(
             f"""CREATE OR REPLACE TEMP VIEW usage AS SELECT {week_of_file(weeks)} AS week,
@@ -206,18 +213,24 @@ class UsageStep(StoredEvents):
         return usage, quality_sql(use_case), matched, copies_sql(mapping)
 
 
-def _rows_by_week(connection: duckdb.DuckDBPyConnection, mapping: Mapping) -> dict[date, tuple[int, int]]:
-    """Rows of the table `landed` by week: all, and those under names that the use case maps."""
-    counted = connection.execute(
-        f"SELECT week, count(*), count(*) FILTER ({_is_own(mapping)}) FROM landed GROUP BY week"
-    ).fetchall()
-    return {week: (every, own) for week, every, own in counted}
+def _rows_landed(connection: duckdb.DuckDBPyConnection) -> Landed:
+    """Rows of the table `landed` by week and `sent`."""
+    found = connection.execute("SELECT week, sent, count(*) FROM landed GROUP BY week, sent").fetchall()
+    return Counter({(week, sent): rows for week, sent, rows in found})
 
 
-def _set_apart(connection: duckdb.DuckDBPyConnection, mapping: Mapping, rows: dict[date, tuple[int, int]]) -> str:
+def _own_rows(mapping: Mapping, landed: Landed) -> Counter[date]:
+    """Rows by week under names that a use case maps."""
+    own = {source.sent for source in mapping.sources}
+    rows: Counter[date] = Counter()
+    for (week, sent), count in landed.items():
+        rows[week] += count if sent in own else 0
+    return rows
+
+
+def _set_apart(connection: duckdb.DuckDBPyConnection, mapping: Mapping, own: int, every: int) -> str:
     """The table that holds the rows a use case maps: `landed`, or where they are few among others `few` with no others,
     for every source reads it all again."""
-    every, own = (sum(counts) for counts in zip((0, 0), *rows.values(), strict=True))
     if own * FEW > every or mapping.reconciled():  # copies are looked for among all
         return "landed"
     connection.execute(f"CREATE OR REPLACE TEMP TABLE few AS FROM landed WHERE {_is_own(mapping)}")

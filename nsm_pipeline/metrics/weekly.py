@@ -91,7 +91,8 @@ class WeeklyMetrics:
         used = self.plan.wheres([scope])
         usage = usage_table(self.plan, used)
         usage = with_attributes(usage, snapshot_table(self.plan), used & self.plan.attributes.keys())
-        self.sql_active = to_sql(usage.filter(condition(usage, scope, self.columns)).select("week", "account_id"))
+        active = usage.filter(condition(usage, scope, self.columns)).select("week", "account_id")
+        self.sql_active = to_sql(active.distinct())
         self.sql_attributes = to_sql(known.group_by("week").agg(**self._attribute_columns(known)))
         self.sql_attribute_slices = {
             name: to_sql(by_slice(known, name, self._attribute_columns(known))) for name in self.plan.slices
