@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import sqlalchemy as db
-from dagster import EventLogEntry, Field, StringSource
+from dagster import AssetKey, EventLogEntry, Field, StringSource
 from dagster._core.events import ASSET_EVENTS, DagsterEventType
 from dagster._core.storage.event_log.schema import AssetCheckExecutionsTable, SqlEventLogStorageTable
 from dagster._core.storage.event_log.sqlite import SqliteEventLogStorage
@@ -30,6 +30,10 @@ BUSY_TIMEOUT = 60
 BATCH = 500
 CHECKS = AssetCheckExecutionsTable
 PLANNED = DagsterEventType.ASSET_MATERIALIZATION_PLANNED.value
+WEEKLY = frozenset(
+    {"usage_events", "account_weeks", "north_star", "inputs", "counter_metrics", "outcomes", "account_adoption"}
+)
+"""The assets that have partitions, by the last part of their keys."""
 KEY = ("asset_key", "check_name", "partition", "run_id")
 
 
@@ -107,6 +111,7 @@ class KeptOpenEventLogStorage(SqliteEventLogStorage):
         """Asset events of one run in one transaction per database; anything else one by one."""
         self._store_evaluations()
         assets = [event for event in events if event.is_dagster_event and event.dagster_event_type in ASSET_EVENTS]
+        assets = _planned_once(assets)
         for run_id in dict.fromkeys(event.run_id for event in assets):
             mine = [event for event in assets if event.run_id == run_id]
             ids, rows = self._insert(run_id, mine)
@@ -196,6 +201,21 @@ class KeptOpenEventLogStorage(SqliteEventLogStorage):
             engine.dispose()
         self._engines.clear()
         super().dispose()
+
+
+def _planned_once(events: Sequence[EventLogEntry]) -> list[EventLogEntry]:
+    """Events of assets, without most of those that say nothing: over a range of weeks Dagster plans every asset once
+    for each week, also one that has no weeks."""
+    found: list[EventLogEntry] = []
+    planned: set[AssetKey] = set()
+    for event in events:
+        told = event.get_dagster_event()
+        if told.event_type_value == PLANNED and told.asset_key and told.asset_key.path[-1] not in WEEKLY:
+            if told.asset_key in planned:
+                continue
+            planned.add(told.asset_key)
+        found.append(event)
+    return found
 
 
 def _execution(event: EventLogEntry, event_id: int, row: dict[str, Any]) -> dict[str, Any]:
