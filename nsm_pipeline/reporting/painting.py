@@ -1,5 +1,5 @@
-"""Drawings as PNG, a third of them in a process of their own: a picture takes a twentieth of a second, in which
-vl-convert lets no other thread of its process work, and another process half a second to start.
+"""Drawings as PNG, half of them in a process of its own: a picture takes a twentieth of a second, in which vl-convert
+lets no other thread of its process work, and another process half a second to start.
 
 What belongs here: from SVG to PNG. What does not: the drawings (`pictures`). Run as a module it is that other process:
 a list of drawings as JSON comes in, a list of pictures in base64 goes out.
@@ -13,12 +13,13 @@ import sys
 from base64 import b64decode, b64encode
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from types import TracebackType
 
 import vl_convert
 
 SCALE = 2.0
 ALONE = 4
-"""So many drawings take no longer than it takes to start a process."""
+"""So many drawings are not worth the way to another process."""
 
 
 def png(svg: str) -> bytes:
@@ -26,24 +27,38 @@ def png(svg: str) -> bytes:
     return bytes(vl_convert.svg_to_png(svg, scale=SCALE))
 
 
-def pngs(svgs: Sequence[str]) -> list[bytes]:
-    """Drawings as PNG, in their order. Raises CalledProcessError where the other process fails."""
-    if len(svgs) <= ALONE:
-        return [png(svg) for svg in svgs]
-    found = [b""] * len(svgs)
-    with ThreadPoolExecutor(1) as waiting:
-        theirs = waiting.submit(_elsewhere, svgs[2::3])
-        found[0::3] = [png(svg) for svg in svgs[0::3]]
-        found[1::3] = [png(svg) for svg in svgs[1::3]]
-        found[2::3] = theirs.result()
-    return found
+class Painters:
+    """This process and another one, which starts when the block begins and is ready when there is something to paint:
+    what is done before that costs it no time."""
 
+    def __enter__(self) -> Painters:
+        command = [sys.executable, "-m", __name__]
+        # In a session of its own: Ctrl-C is for this process, which ends the other.
+        self._other = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True)
+        return self
 
-def _elsewhere(svgs: Sequence[str]) -> list[bytes]:
-    command = [sys.executable, "-m", __name__]
-    done = subprocess.run(command, input=json.dumps(svgs).encode(), stdout=subprocess.PIPE, check=True)
-    return [b64decode(text) for text in json.loads(done.stdout)]
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._other.kill()
+        self._other.communicate()
+
+    def pngs(self, svgs: Sequence[str]) -> list[bytes]:
+        """Drawings as PNG, in their order; once. Raises CalledProcessError where the other process fails."""
+        if len(svgs) <= ALONE:
+            return [png(svg) for svg in svgs]
+        found = [b""] * len(svgs)
+        with ThreadPoolExecutor(1) as waiting:
+            theirs = waiting.submit(self._elsewhere, svgs[1::2])
+            found[0::2] = [png(svg) for svg in svgs[0::2]]
+            found[1::2] = theirs.result()
+        return found
+
+    def _elsewhere(self, svgs: Sequence[str]) -> list[bytes]:
+        said, _ = self._other.communicate(json.dumps(svgs).encode())
+        if self._other.returncode:
+            raise subprocess.CalledProcessError(self._other.returncode, self._other.args)
+        return [b64decode(text) for text in json.loads(said)]
 
 
 if __name__ == "__main__":
-    json.dump([b64encode(png(svg)).decode() for svg in json.load(sys.stdin)], sys.stdout)
+    if drawings := sys.stdin.read():
+        json.dump([b64encode(png(svg)).decode() for svg in json.loads(drawings)], sys.stdout)

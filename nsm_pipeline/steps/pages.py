@@ -8,7 +8,7 @@ again of any earlier one.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -43,22 +43,24 @@ def run_dashboard(opened: Open) -> Made | None:
             return None
         from nsm_pipeline.reporting.dashboard import dashboard_html
         from nsm_pipeline.reporting.digest import digest_markdown
+        from nsm_pipeline.reporting.painting import Painters
         from nsm_pipeline.reporting.pictures import drawings
         from nsm_pipeline.reporting.preview import preview_markdown
 
         folder = opened.home.pages
-        digest = digest_markdown(monday)
-        page = folder / PAGE
-        write(page, dashboard_html(monday).encode())
-        write(folder / DIGEST, digest.encode())
-        charts = write_pictures(folder / CHARTS, drawings(monday))
+        with Painters() as painters:
+            digest = digest_markdown(monday)
+            page = folder / PAGE
+            write(page, dashboard_html(monday).encode())
+            write(folder / DIGEST, digest.encode())
+            charts = write_pictures(folder / CHARTS, drawings(monday), painters.pngs)
         return Made(monday.version, page, digest, preview_markdown(monday), charts)
 
 
-def write_pictures(folder: Path, drawings: Mapping[str, str]) -> tuple[Path, ...]:
+def write_pictures(
+    folder: Path, drawings: Mapping[str, str], pngs: Callable[[Sequence[str]], Sequence[bytes]]
+) -> tuple[Path, ...]:
     """Write each drawing as SVG and PNG, where it is not there as it is; remove files that belong to none of them."""
-    from nsm_pipeline.reporting.painting import pngs
-
     files = {name: (folder / f"{name}.svg", folder / f"{name}.png") for name in drawings}
     new = [name for name, (svg, png) in files.items() if not (png.is_file() and _holds(svg, drawings[name]))]
     for name, picture in zip(new, pngs([drawings[name] for name in new]), strict=True):

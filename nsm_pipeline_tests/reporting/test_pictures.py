@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from subprocess import CalledProcessError
@@ -12,7 +13,7 @@ import pytest
 from made_up import altered, every, tables
 
 from nsm_pipeline.reporting.monday import Monday
-from nsm_pipeline.reporting.painting import png, pngs
+from nsm_pipeline.reporting.painting import Painters, png
 from nsm_pipeline.reporting.pictures import drawings, resolved
 from nsm_pipeline.steps.pages import write_pictures
 
@@ -83,23 +84,35 @@ def square(side: int) -> str:
 
 def test_two_processes_paint_what_one_does() -> None:
     squares = [square(side) for side in range(4, 13)]
-    assert pngs(squares) == [png(one) for one in squares]
-    assert pngs(squares[:1]) == [png(squares[0])]
+    with Painters() as painters:
+        assert painters.pngs(squares) == [png(one) for one in squares]
+    with Painters() as painters:
+        assert painters.pngs(squares[:1]) == [png(squares[0])]
 
 
 def test_a_drawing_that_cannot_be_painted_is_not_passed_over() -> None:
-    with pytest.raises(CalledProcessError):
-        pngs([*map(square, range(4, 9)), "<svg"])
+    with Painters() as painters, pytest.raises(CalledProcessError):
+        painters.pngs([*map(square, range(4, 9)), "<svg"])
+
+
+def test_the_other_process_ends_with_the_block() -> None:
+    with pytest.raises(KeyboardInterrupt), Painters() as painters:
+        raise KeyboardInterrupt
+    assert painters._other.returncode is not None
+
+
+def painted(svgs: Sequence[str]) -> list[bytes]:
+    return [png(svg) for svg in svgs]
 
 
 def test_pictures_are_written_where_they_are_not_there_as_they_are(tmp_path: Path) -> None:
-    files = write_pictures(tmp_path, {"a": square(10), "b": square(10), "c": square(10)})
+    files = write_pictures(tmp_path, {"a": square(10), "b": square(10), "c": square(10)}, painted)
     assert sorted(file.name for file in files) == sorted(file.name for file in tmp_path.iterdir())
     before = {file.name: (file.stat().st_mtime_ns, file.read_bytes()) for file in files}
     (tmp_path / "b.png").unlink()  # as a kill between the two would leave it, had the drawing been written first
-    write_pictures(tmp_path, {"a": square(10), "b": square(10), "c": square(20)})
+    write_pictures(tmp_path, {"a": square(10), "b": square(10), "c": square(20)}, painted)
     after = {file.name: (file.stat().st_mtime_ns, file.read_bytes()) for file in tmp_path.iterdir()}
     assert {name for name in after if after[name][0] != before[name][0]} == {"b.svg", "b.png", "c.svg", "c.png"}
     assert after["b.png"][1] == before["b.png"][1] != after["c.png"][1]
-    write_pictures(tmp_path, {"a": square(10)})
+    write_pictures(tmp_path, {"a": square(10)}, painted)
     assert sorted(file.name for file in tmp_path.iterdir()) == ["a.png", "a.svg"]
