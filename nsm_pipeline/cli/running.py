@@ -13,8 +13,9 @@ import os
 import sys
 import warnings
 from collections.abc import Sequence
-from contextlib import redirect_stderr
+from contextlib import redirect_stderr, suppress
 from datetime import date
+from functools import partial
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -107,7 +108,7 @@ def _ingested(home: Home, as_of: date | None, advance: Advance) -> Open:
     opened = Open.of(home, playbook)
 
     def on_file(done: int, of: int, _: str) -> None:
-        load_ahead()  # new files: there will be weeks to build and to judge
+        load_ahead(then=partial(_make_databases, home))  # new files: there will be weeks to build and to judge
         advance("landing files", done, of)
 
     ledger = ingest(home, opened.engine, playbook, on_file)
@@ -139,6 +140,16 @@ def prepare(home: Home) -> Path:
     os.environ.setdefault("DAGSTER_EVENT_BATCH_SIZE", "500")
     os.environ["DAGSTER_DISABLE_TELEMETRY"] = "1"
     return home.dagster
+
+
+def _make_databases(home: Home) -> None:
+    """Let Dagster make its databases, which takes it a second."""
+    import dagster as dg
+
+    if not (folder := prepare(home)).joinpath("history").exists():
+        # Whatever is wrong here is wrong in a moment, when the run opens them: it says so.
+        with suppress(Exception), dg.DagsterInstance.from_config(str(folder)):
+            pass
 
 
 def _dagster_run(

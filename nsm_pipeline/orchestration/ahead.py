@@ -5,7 +5,7 @@ What belongs here: importing ahead of need. What does not: anything that depends
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from threading import Lock, Thread
 
@@ -20,12 +20,18 @@ _lock = Lock()
 _loading: list[Thread] = []
 
 
-def load_ahead(names: Sequence[str] = HEAVY) -> None:
-    """Begin to import Dagster, Great Expectations and what pages are made with, beside what is going on; the second
-    call does nothing."""
+def load_ahead(names: Sequence[str] = HEAVY, then: Callable[[], None] = lambda: None) -> None:
+    """Begin to import Dagster, Great Expectations and what pages are made with, beside what is going on, and `then` to
+    do what else can be done by then; the second call does nothing."""
+
+    def load() -> None:
+        for name in names:
+            import_module(name)
+        then()
+
     with _lock:
         if not _loading:
-            loading = Thread(target=lambda: [import_module(name) for name in names], name="load-ahead", daemon=True)
+            loading = Thread(target=load, name="load-ahead", daemon=True)
             _loading.append(loading)
             loading.start()
 
