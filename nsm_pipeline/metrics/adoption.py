@@ -20,7 +20,8 @@ import pyarrow as pa
 from nsm_pipeline.metrics.expressions import condition, condition_on_accounts, total
 from nsm_pipeline.metrics.measures import Measure, OwnMeasure, Side
 from nsm_pipeline.metrics.plans import UseCasePlan
-from nsm_pipeline.metrics.windows import snapshot_table, to_sql, usage_table, with_attributes
+from nsm_pipeline.metrics.together import to_sql
+from nsm_pipeline.metrics.windows import snapshot_table, usage_table, with_attributes
 from nsm_pipeline.playbook.adoption import Bound
 
 EVENTS = "events_around"

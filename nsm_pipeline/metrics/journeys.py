@@ -18,7 +18,8 @@ from nsm_pipeline.metrics.expressions import condition, passes, where
 from nsm_pipeline.metrics.measures import Journey, Scope
 from nsm_pipeline.metrics.numbers import Numbers
 from nsm_pipeline.metrics.plans import UseCasePlan
-from nsm_pipeline.metrics.windows import slice_value, snapshot_table, to_sql, usage_table, with_attributes
+from nsm_pipeline.metrics.together import to_sql
+from nsm_pipeline.metrics.windows import slice_value, snapshot_table, usage_table, with_attributes
 from nsm_pipeline.playbook.filters import parse
 
 TARGETS = ibis.table({"week": "date", "starts_at": "timestamp(6)", "ends_at": "timestamp(6)"}, name="targets")
@@ -49,9 +50,9 @@ class JourneyQueries:
 
     def run(self, connection: duckdb.DuckDBPyConnection, numbers: Numbers) -> None:
         connection.execute(f"CREATE OR REPLACE TEMP TABLE outcomes AS {self.sql_rows}")
-        numbers.add("all", connection.execute(self.sql_total))
+        numbers.add("all", connection.execute(self.sql_total).to_arrow_table())
         for name, sql in self.sql_slices.items():
-            numbers.add(name, connection.execute(sql))
+            numbers.add(name, connection.execute(sql).to_arrow_table())
         connection.execute("DROP TABLE outcomes")
 
     def sql_began(self) -> tuple[str, bool]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 
-import duckdb
 import pyarrow as pa
 
 from nsm_pipeline.metrics.measures import ZERO_WHERE_NONE, Figure, Journey, Key, Measure, Part, Plan
@@ -40,9 +39,9 @@ class Numbers:
     def __init__(self) -> None:
         self._found: dict[tuple[date, str], dict[str, dict[str, Number]]] = {}
 
-    def add(self, name: str, result: duckdb.DuckDBPyConnection) -> None:
+    def add(self, name: str, rows: pa.Table) -> None:
         """Take in a query's rows: week, `_slice_value` (none for totals) and numbers."""
-        for row in result.to_arrow_table().to_pylist():
+        for row in rows.to_pylist():
             values = self._found.setdefault((row.pop("week"), name), {})
             values.setdefault(str(row.pop("_slice_value", "all")), {}).update(row)
 

@@ -23,12 +23,12 @@ from nsm_pipeline.metrics.journeys import JourneyQueries
 from nsm_pipeline.metrics.measures import WEEK_DAYS, Scope
 from nsm_pipeline.metrics.numbers import Columns, Numbers, metric_rows
 from nsm_pipeline.metrics.plans import UseCasePlan
+from nsm_pipeline.metrics.together import to_sql
 from nsm_pipeline.metrics.windows import (
     WINDOW_EVENTS,
     WindowQueries,
     by_slice,
     snapshot_table,
-    to_sql,
     usage_table,
     with_attributes,
 )
@@ -59,14 +59,15 @@ class WeeklyMetrics:
         """What reads the week alone, and account_weeks by week, from the connection's tables `usage`, the weeks'
         events, and `snapshot`, their accounts (account_id, is_internal, attributes)."""
         numbers = Numbers()
-        self.week.run(connection, numbers)
+        rows = self.week.run(connection, numbers)
         if self.attributes:
             connection.execute(self.sql_known, {"weeks": list(weeks)})
-            numbers.add("all", connection.execute(self.sql_attributes))
+            numbers.add("all", connection.execute(self.sql_attributes).to_arrow_table())
             for name, sql in self.sql_attribute_slices.items():
-                numbers.add(name, connection.execute(sql))
-        rows = connection.execute("SELECT * FROM per_account WHERE events > 0 ORDER BY account_id").to_arrow_table()
-        return numbers, {week: self._account_weeks(rows.filter(pc.equal(rows["week"], week)), week) for week in weeks}
+                numbers.add(name, connection.execute(sql).to_arrow_table())
+        active = rows.filter(pc.greater(rows["events"], 0)).sort_by("account_id")
+        of_week = {week: active.filter(pc.equal(active["week"], week)) for week in weeks}
+        return numbers, {week: self._account_weeks(of_week[week], week) for week in weeks}
 
     def tables(self, week: date, numbers: Numbers, roles: Sequence[Role]) -> dict[Role, pa.Table]:
         """Metric rows of some roles, once all their numbers are there."""

@@ -9,17 +9,19 @@ Totals come from events directly; slices come from the per-account table. The tw
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import cached_property
 
 import duckdb
 import ibis
 import ibis.expr.types as ir
+import pyarrow as pa
 
 from nsm_pipeline.metrics.expressions import condition, over_accounts, own_measure, passes, per_account, total
 from nsm_pipeline.metrics.measures import ANY, WEEK_DAYS, Measure, Scope
 from nsm_pipeline.metrics.numbers import UNKNOWN, Columns, Numbers
 from nsm_pipeline.metrics.plans import UseCasePlan
+from nsm_pipeline.metrics.together import Together, to_sql
 
 IBIS_TYPES = {"string": "string", "integer": "int64", "number": "float64", "boolean": "boolean", "date": "date"}
 WINDOW_EVENTS = "window_events"
@@ -32,7 +34,7 @@ class WindowQueries:
 
     `usage` (for a longer window `window_events`): a row per event and week in whose window it lies; `snapshot`: the
     weeks' accounts. First each event is told of every scope whether it lies in it: a filter is evaluated once, however
-    many measures share it. For the week itself `per_account` has a row per account and its attributes afterwards.
+    many measures share it.
     """
 
     def __init__(self, plan: UseCasePlan, columns: Columns, days: int) -> None:
@@ -52,42 +54,48 @@ class WindowQueries:
         usage = usage_table(plan, self.used_columns, "usage" if self.is_week else WINDOW_EVENTS)
         if set(self.events_read) != set(plan.use_case.events):
             usage = usage.filter(usage.event.isin(list(self.events_read)))
-        flagged = self._flagged(usage)
-        self.sql_flagged = to_sql(flagged)
-        events = ibis.table(flagged.schema(), name="flagged")
-        self.sql_totals = to_sql(events.group_by("week").agg(**self._totals(events, self.plain, self.outside)))
-        self.sql_entities = [to_sql(self._entities(events, some, ())) for some in _by_entity(self.counting)]
-        self._events = events
-        self.sql_cut = ""
-        self.sql_event_slices: list[tuple[str, str]] = []
-        if plan.slices and (self.others or self.outside):
-            self._compile_cut(events)
+        self._flagged_rows = self._flagged(usage)
+        self._events = ibis.table(self._flagged_rows.schema(), name="flagged")
+
+    @cached_property
+    def sql_flagged(self) -> str:
+        """Events with what is measured of them, told of every scope whether they lie in it: the table `flagged`."""
+        return to_sql(self._flagged_rows)
+
+    @cached_property
+    def sql_totals(self) -> str:
+        """What is counted and added up per week, over `flagged`."""
+        return to_sql(self._total_rows)
+
+    @cached_property
+    def sql_entities(self) -> list[str]:
+        """How many entities there are per week, over `flagged`: a query per kind of them."""
+        return [to_sql(rows) for rows in self._entity_rows]
+
+    @property
+    def _total_rows(self) -> ir.Table:
+        return self._events.group_by("week").agg(**self._totals(self._events, self.plain, self.outside))
+
+    @property
+    def _entity_rows(self) -> list[ir.Table]:
+        return [self._entities(self._events, some, ()) for some in _by_entity(self.counting)]
 
     # What hangs on the row per account is compiled where it is asked for: the handbook shows totals alone.
 
     @cached_property
-    def sql_accounts(self) -> str:
-        """A row per week and account."""
-        return to_sql(self._rows)
-
-    @cached_property
-    def sql_behind(self) -> str:
-        """How many accounts are behind what is counted, per week."""
-        accounts = self._accounts
-        return to_sql(accounts.group_by("week").agg(**self._behind(accounts)))
-
-    @cached_property
-    def sql_slices(self) -> dict[str, str]:
-        """What adds up over accounts per week and slice value, by slice."""
-        return {name: to_sql(self._slice(self._accounts, name)) for name in self.plan.slices}
-
-    @cached_property
-    def _rows(self) -> ir.Table:
-        return self._per_account(self._events)
-
-    @cached_property
-    def _accounts(self) -> ir.Table:
-        return ibis.table(self._rows.schema(), name="per_account")
+    def _everything(self) -> tuple[list[str], Together]:
+        """Every query of the window as one, the rows per account last; and of which slice the others are."""
+        rows = self._per_account(self._events)
+        accounts = ibis.table(rows.schema(), name="per_account")
+        shared = {"flagged": self._flagged_rows, "per_account": rows}
+        queries = [("all", self._total_rows), *(("all", counted) for counted in self._entity_rows)]
+        queries.append(("all", accounts.group_by("week").agg(**self._behind(accounts))))
+        queries += [(name, self._slice(accounts, name)) for name in self.plan.slices]
+        if self.plan.slices and (self.others or self.outside):
+            shared["cut"] = self._cut(self._events)
+            queries += self._event_slices(ibis.table(shared["cut"].schema(), name="cut"))
+        names = [name for name, _ in queries]
+        return names, Together(shared, [*(query for _, query in queries), accounts])
 
     @property
     def used_columns(self) -> frozenset[str]:
@@ -111,20 +119,13 @@ class WindowQueries:
         scopes = [*self.scopes, self.plan.active] if self.is_week else self.scopes
         return self.plan.wheres(scopes) & self.plan.attributes.keys()
 
-    def run(self, connection: duckdb.DuckDBPyConnection, numbers: Numbers) -> None:
-        """Ask everything of the connection's tables; leaves the table `per_account`."""
-        connection.execute(f"CREATE OR REPLACE TEMP TABLE flagged AS {self.sql_flagged}")
-        numbers.add("all", connection.execute(self.sql_totals))
-        for sql in self.sql_entities:
-            numbers.add("all", connection.execute(sql))
-        connection.execute(f"CREATE OR REPLACE TEMP TABLE per_account AS {self.sql_accounts}")
-        numbers.add("all", connection.execute(self.sql_behind))
-        for name, sql in self.sql_slices.items():
-            numbers.add(name, connection.execute(sql))
-        if self.sql_cut:
-            connection.execute(f"CREATE OR REPLACE TEMP TABLE cut AS {self.sql_cut}")
-        for name, sql in self.sql_event_slices:
-            numbers.add(name, connection.execute(sql))
+    def run(self, connection: duckdb.DuckDBPyConnection, numbers: Numbers) -> pa.Table:
+        """Ask everything of the connection's tables; returns the row per week and account."""
+        names, together = self._everything
+        *found, accounts = together.ask(connection)
+        for name, rows in zip(names, found, strict=True):
+            numbers.add(name, rows)
+        return accounts
 
     @property
     def flagged_scopes(self) -> list[Scope]:
@@ -143,19 +144,16 @@ class WindowQueries:
     def _flag(self, scope: Scope) -> str:
         return f"_in{self.flagged_scopes.index(scope)}"
 
-    def _compile_cut(self, events: ir.Table) -> None:
-        rows = self._cut(events)
-        self.sql_cut = to_sql(rows)
-        cut = ibis.table(rows.schema(), name="cut")
+    def _event_slices(self, cut: ir.Table) -> Iterator[tuple[str, ir.Table]]:
+        """What does not add up over accounts per week and slice value, by slice: queries over `cut`."""
         plain = [one for one in self.others if one.how not in COUNTING]
         counting = [one for one in self.others if one.how in COUNTING]
         for name in self.plan.slices:
             if plain or self.outside:
-                totals = self._totals(cut, plain, self.outside)
-                self.sql_event_slices.append((name, to_sql(by_slice(cut, name, totals))))
+                yield name, by_slice(cut, name, self._totals(cut, plain, self.outside))
             sliced = cut.mutate(_slice_value=slice_value(cut, name))
             for some in _by_entity(counting):
-                self.sql_event_slices.append((name, to_sql(self._entities(sliced, some, ("_slice_value",)))))
+                yield name, self._entities(sliced, some, ("_slice_value",))
 
     def _cut(self, events: ir.Table) -> ir.Table:
         """Events that count for what does not add up over accounts, with what it is computed from and cut by."""
@@ -285,7 +283,3 @@ def slice_value(rows: ir.Table, name: str) -> ir.StringValue:
 
 def by_slice(rows: ir.Table, name: str, columns: Mapping[str, ir.Value]) -> ir.Table:
     return rows.group_by("week", _slice_value=slice_value(rows, name)).agg(**columns)
-
-
-def to_sql(expression: ir.Table) -> str:
-    return str(ibis.to_sql(expression, dialect="duckdb"))
