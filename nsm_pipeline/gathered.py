@@ -10,7 +10,7 @@ belong to an older state or be written by two runs at once; what is returned fol
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import date
 from pathlib import Path
 
@@ -20,7 +20,8 @@ from nsm_pipeline.lake import replacing, signature_of
 
 ABOUT = b"nsm.gathered"
 Signature = tuple[int, int, int]
-Kept = dict[date, tuple[Signature, pa.Table]]
+Kept = dict[date, tuple[Signature, int, int]]
+"""Per week the weekly file's signature, and where its rows begin and end among all that are gathered."""
 
 
 def gathered(
@@ -41,14 +42,18 @@ def gathered(
             signatures[week] = signature_of(file)
         except FileNotFoundError:
             continue
-    kept = _load(store, key, schema)
+    kept, rows = _load(store, key, schema)
     new = {
         week: files[week] for week, signature in signatures.items() if week not in kept or kept[week][0] != signature
     }
     if new:
-        kept |= {week: (signatures[week], _as(schema, rows)) for week, rows in read(new).items()}
-        _save(store, key, schema, kept)
-    return pa.concat_tables([schema.empty_table(), *(kept[week][1] for week in signatures)]).combine_chunks()
+        parts, end = [rows], rows.num_rows
+        for week, found in read(new).items():
+            parts.append(_as(schema, found))
+            kept[week] = (signatures[week], end, end := end + found.num_rows)
+        kept, rows = _in_order(kept, pa.concat_tables(parts))
+        _save(store, key, kept, rows)
+    return _of_weeks(rows, [kept[week] for week in signatures])
 
 
 def _as(schema: pa.Schema, rows: pa.Table) -> pa.Table:
@@ -56,31 +61,50 @@ def _as(schema: pa.Schema, rows: pa.Table) -> pa.Table:
     return rows if rows.schema.equals(schema) else rows.cast(schema)
 
 
-def _load(store: Path, key: str, schema: pa.Schema) -> Kept:
+def _of_weeks(rows: pa.Table, weeks: Iterable[tuple[Signature, int, int]]) -> pa.Table:
+    """Rows of some weeks, in one piece. What lies side by side is taken at once: years of weeks are mostly one part."""
+    bounds: list[tuple[int, int]] = []
+    for _, start, end in weeks:
+        if bounds and bounds[-1][1] == start:
+            bounds[-1] = (bounds[-1][0], end)
+        else:
+            bounds.append((start, end))
+    parts = (rows.slice(start, end - start) for start, end in bounds)
+    return pa.concat_tables([rows.schema.empty_table(), *parts]).combine_chunks()
+
+
+def _in_order(kept: Kept, rows: pa.Table) -> tuple[Kept, pa.Table]:
+    """The same by week, without rows of weeks that were replaced."""
+    ordered: Kept = {}
+    end = 0
+    for week, (signature, first, last) in sorted(kept.items()):
+        ordered[week] = (signature, end, end := end + last - first)
+    return ordered, _of_weeks(rows, [kept[week] for week in ordered])
+
+
+def _load(store: Path, key: str, schema: pa.Schema) -> tuple[Kept, pa.Table]:
     try:
-        with pa.memory_map(str(store)) as mapped, pa.ipc.open_file(mapped) as reader:
+        with pa.OSFile(str(store)) as opened, pa.ipc.open_file(opened) as reader:
             rows = reader.read_all()
     except (pa.ArrowInvalid, OSError):
-        return {}
+        return {}, schema.empty_table()
     about = json.loads((rows.schema.metadata or {}).get(ABOUT, b"{}"))
     rows = rows.replace_schema_metadata(None)
     if about.get("key") != key or rows.schema != schema:
-        return {}
+        return {}, schema.empty_table()
     kept: Kept = {}
-    start = 0
+    end = 0
     for week, (*signature, count) in about["weeks"].items():
-        kept[date.fromisoformat(week)] = (tuple(signature), rows.slice(start, count))
-        start += count
-    return kept
+        kept[date.fromisoformat(week)] = (tuple(signature), end, end := end + count)
+    return kept, rows
 
 
-def _save(store: Path, key: str, schema: pa.Schema, kept: Kept) -> None:
-    weeks = {str(week): [*signature, rows.num_rows] for week, (signature, rows) in sorted(kept.items())}
-    stamped = schema.with_metadata({ABOUT: json.dumps({"key": key, "weeks": weeks})})
+def _save(store: Path, key: str, kept: Kept, rows: pa.Table) -> None:
+    weeks = {str(week): [*signature, end - start] for week, (signature, start, end) in kept.items()}
+    stamped = rows.schema.with_metadata({ABOUT: json.dumps({"key": key, "weeks": weeks})})
     with (
         replacing(store) as temporary,
         pa.OSFile(str(temporary), "wb") as sink,
         pa.ipc.new_file(sink, stamped) as writer,
     ):
-        every = pa.concat_tables([schema.empty_table(), *(kept[week][1] for week in sorted(kept))])
-        writer.write_table(every.combine_chunks().replace_schema_metadata(stamped.metadata))
+        writer.write_table(rows.replace_schema_metadata(stamped.metadata))

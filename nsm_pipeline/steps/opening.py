@@ -100,7 +100,8 @@ class Open:
 
     @property
     def complete_weeks(self) -> list[date]:
-        return [week for week in self.weeks if week < self.calendar.current()]
+        current = self.calendar.current()
+        return [week for week in self.weeks if week < current]
 
     def made_from(self, table: str, name: str, week: date) -> Document:
         """What a use case's weekly table, or its usage_events, should be made of now: a chain from landed files to its
