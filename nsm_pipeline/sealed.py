@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from pydantic_core import from_json
+
 from nsm_pipeline.lake import write_text
 
 SEAL = b',\n"sha256": "'
@@ -35,7 +37,8 @@ def read_sealed(path: Path) -> dict[str, Any]:
     body, found, tail = content.rpartition(SEAL)
     if not found or tail != hashlib.sha256(body).hexdigest().encode() + END:
         raise BrokenSeal(f"{path}: its content is not what its sha256 was made from")
-    document: dict[str, Any] = json.loads(body + b"\n}")
+    # A run over years reads a thousand of them: the standard library takes twice as long.
+    document: dict[str, Any] = from_json(body + b"\n}")
     return document
 
 

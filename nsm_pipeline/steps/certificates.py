@@ -75,7 +75,8 @@ class WeekState:
 
 
 def certificate_file(opened: Open, name: str, week: date) -> Path:
-    return opened.home.lake / "certificates" / name / f"{week}.json"
+    # Composed as text: a run over years asks for thousands of them.
+    return Path(f"{opened.home.lake}/certificates/{name}/{week}.json")
 
 
 def run_certificates(opened: Open) -> list[WeekState]:

@@ -133,7 +133,7 @@ def _number(value: float | None) -> str:
 
 
 def published_file(home: Home, certificate_id: str) -> Path:
-    return home.records / "certificates" / f"{certificate_id}.json"
+    return Path(f"{home.records}/certificates/{certificate_id}.json")
 
 
 def load_published(home: Home, certificate_id: str) -> Certificate | None:
