@@ -126,12 +126,9 @@ def _values(before: Sequence[Week], now: Sequence[Week]) -> Seen | None:
         return None
     counts = {value: sum(one.get(value, 0) for one in listed) for value in {v for one in listed for v in one}}
     known = {value for week in before for value in week.values or {}}
-    least = {value: min((week.values or {}).get(value, 0) / week.sampled for week in before) for value in known}
-    gone = [
-        value
-        for value in known
-        if least[value] >= USUAL_SHARE and least[value] * sampled >= ROWS and not counts.get(value)
-    ]
+    missed = {value for value in known if not counts.get(value)}
+    least = {value: min((week.values or {}).get(value, 0) / week.sampled for week in before) for value in missed}
+    gone = [value for value in missed if least[value] >= USUAL_SHARE and least[value] * sampled >= ROWS]
     new = [
         value
         for value, count in counts.items()
