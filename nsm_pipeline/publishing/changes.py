@@ -98,7 +98,7 @@ def _of_table(
     if name != "growth":
         yield from _of_column(name, cells(before, "value"), cells(after, "value"), stages)
         return
-    for column in GROWTH_NUMBERS:
+    for column in GROWTH_NUMBERS if before.num_rows or after.num_rows else ():
         for one in _of_column(name, cells(before, column), cells(after, column), stages):
             if (one["old"], one["new"]) != (None, None):
                 yield one
