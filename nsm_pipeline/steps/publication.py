@@ -19,6 +19,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from nsm_pipeline.certification.certificates import Certificate, rows_of
 from nsm_pipeline.lake import digest, remember, write_text
 from nsm_pipeline.metrics.growth import LIFECYCLE, growth_series
 from nsm_pipeline.metrics.numbers import METRIC_ROWS
@@ -163,33 +164,42 @@ def gather_tables(opened: Open, states: Mapping[str, Sequence[WeekState]], relea
 
 def _metric_rows(opened: Open, name: str, published: Sequence[WeekState]) -> pa.Table:
     limit = opened.playbook.settings.publication.small_groups
-    parts = [part for state in published for part in _labelled(opened, name, state)]
-    return _extract_rows(opened.playbook.use_cases[name], parts, limit)
+    certified: list[tuple[_Worth, Certificate]] = []
+    for state in published:
+        certificate = load_published(opened.home, state.certificate_id) if state.certificate_id is not None else None
+        if certificate is not None:  # else it fails closed: what cannot be vouched for any more is not published
+            worth = _Worth(_label(state), state.stage, state.certificate_id, len(certificate.values))
+            certified.append((worth, certificate))
+    provisional = [rows for state in published for rows in _provisional(opened, name, state)]
+    # Of all weeks in one piece: hundreds of them are as many pieces, and every question is asked of each. But apart,
+    # since a certificate's rows alone must prove which of them are of small groups.
+    vouched_for = rows_of([certificate for _, certificate in certified]).select(METRIC_ROWS.names).cast(METRIC_ROWS)
+    others = pa.concat_tables([METRIC_ROWS.empty_table(), *provisional]).combine_chunks()
+    rows = pa.concat_tables([suppress(vouched_for, limit), suppress(others, limit)])
+    parts = [worth for worth, _ in certified]
+    parts += [_Worth("flash", "flash", None, some.num_rows) for some in provisional]
+    return _extract_rows(opened.playbook.use_cases[name], rows, parts)
 
 
 @dataclass(frozen=True)
-class _Labelled:
-    """Some metric rows of a week, and what they are worth."""
+class _Worth:
+    """What so many metric rows of a week are worth."""
 
     label: str
     stage: str
     certificate_id: str | None
-    rows: pa.Table
+    rows: int
 
 
-def _labelled(opened: Open, name: str, state: WeekState) -> Iterator[_Labelled]:
-    """A week's rows by what they are worth: the certified ones, and those of metrics that are still flash."""
-    certificate = load_published(opened.home, state.certificate_id) if state.certificate_id is not None else None
-    if certificate is not None:  # else it fails closed: what cannot be vouched for any more is not published
-        rows = certificate.rows.select(METRIC_ROWS.names).cast(METRIC_ROWS)
-        yield _Labelled(_label(state), state.stage, state.certificate_id, rows)
+def _provisional(opened: Open, name: str, state: WeekState) -> Iterator[pa.Table]:
+    """A week's rows of metrics that are still flash."""
     in_progress = state.certificate_id is None
     if in_progress or (state.waiting and state.state in ("certified", "flash")):
         stored = [opened.lake.read(role, name, state.week) for role in opened.plans[name].roles]
         rows = pa.concat_tables(stored).cast(METRIC_ROWS)
         if not in_progress:
             rows = rows.filter(pc.is_in(rows["metric"], pa.array(sorted(state.waiting), pa.string())))
-        yield _Labelled("flash", "flash", None, rows)
+        yield rows
 
 
 def _label(state: WeekState) -> str:
@@ -197,20 +207,15 @@ def _label(state: WeekState) -> str:
     return "superseded_pending" if state.is_superseded else "certified"
 
 
-def _extract_rows(use_case: UseCase, parts: Sequence[_Labelled], limit: int) -> pa.Table:
-    """Metric rows as the extract has them, of all weeks at once, without the numbers of small groups."""
-    # Apart, since a certificate's rows alone must prove which of them are of small groups.
-    certified = [part for part in parts if part.certificate_id is not None]
-    provisional = [part for part in parts if part.certificate_id is None]
-    parts = [*certified, *provisional]
-    rows = pa.concat_tables([suppress(_together(some), limit) for some in (certified, provisional)])
+def _extract_rows(use_case: UseCase, rows: pa.Table, parts: Sequence[_Worth]) -> pa.Table:
+    """Metric rows of all weeks as the extract has them; `parts`: what they are worth, in their order."""
     names = rows["metric"].to_pylist()
     metrics = {key: use_case.metrics.get(key) for key in dict.fromkeys(names)}
     titles = {key: title_of(key, metric) for key, metric in metrics.items()}
     units = {key: metric.unit if metric else "" for key, metric in metrics.items()}
 
     def of_part(values: Sequence[str | None]) -> pa.Array:
-        repeated = (value for part, value in zip(parts, values, strict=True) for _ in range(part.rows.num_rows))
+        repeated = (value for part, value in zip(parts, values, strict=True) for _ in range(part.rows))
         return pa.array(repeated, pa.string())
 
     columns = {column: rows[column] for column in rows.column_names}
@@ -220,11 +225,6 @@ def _extract_rows(use_case: UseCase, parts: Sequence[_Labelled], limit: int) -> 
     columns["stage"] = of_part([part.stage for part in parts])
     columns["certificate_id"] = of_part([part.certificate_id for part in parts])
     return pa.table(columns).select(NORTH_STAR.schema.names).cast(NORTH_STAR.schema)
-
-
-def _together(parts: Sequence[_Labelled]) -> pa.Table:
-    # In one piece: hundreds of weeks are as many pieces, and every question is asked of each.
-    return pa.concat_tables([METRIC_ROWS.empty_table(), *(part.rows for part in parts)]).combine_chunks()
 
 
 def _accounts_shown(release: Release, name: str) -> dict[date, dict[str, int | None]]:
