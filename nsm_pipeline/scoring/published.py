@@ -32,7 +32,8 @@ class Number:
     certificate_id: str | None
 
 
-FIELDS = itemgetter(*Number.__dataclass_fields__)
+KEY = ("metric", "week", "slice", "slice_value")
+FIELDS = tuple(Number.__dataclass_fields__)
 
 
 @dataclass(frozen=True)
@@ -53,13 +54,12 @@ class Published:
         totals: dict[str, dict[date, Number]] = {}
         slices: dict[tuple[str, str], dict[date, dict[str, Number]]] = {}
         for table in METRIC_TABLES:
-            for row in _rows(tables, table, name):
-                number = Number(*FIELDS(row))
-                if row["slice"] == "all":
-                    totals.setdefault(row["metric"], {})[row["week"]] = number
+            for metric, week, slice_, slice_value, *number in _columns(tables, table, name, KEY + FIELDS):
+                if slice_ == "all":
+                    totals.setdefault(metric, {})[week] = Number(*number)
                 else:
-                    by_week = slices.setdefault((row["metric"], row["slice"]), {})
-                    by_week.setdefault(row["week"], {})[row["slice_value"]] = number
+                    by_week = slices.setdefault((metric, slice_), {})
+                    by_week.setdefault(week, {})[slice_value] = Number(*number)
         growth = {row["week"]: row for row in _rows(tables, "growth", name)}
         return cls(use_case, current, totals, slices, growth)
 
@@ -83,6 +83,17 @@ class Published:
 def _rows(tables: Mapping[str, pa.Table], table: str, name: str) -> list[dict[str, Any]]:
     if table not in tables:
         return []
-    rows = tables[table]
-    found = rows.filter(pc.equal(rows["use_case"], name)).to_pylist()
-    return sorted(found, key=lambda row: row["week"])
+    return sorted(_of_use_case(tables[table], name).to_pylist(), key=lambda row: row["week"])
+
+
+def _columns(tables: Mapping[str, pa.Table], table: str, name: str, columns: tuple[str, ...]) -> list[tuple[Any, ...]]:
+    """Some columns' values, row by row in order of weeks: rows as dictionaries take three times as long."""
+    if table not in tables:
+        return []
+    rows = _of_use_case(tables[table], name)
+    found = zip(*(rows[column].to_pylist() for column in columns), strict=True)
+    return sorted(found, key=itemgetter(columns.index("week")))
+
+
+def _of_use_case(rows: pa.Table, name: str) -> pa.Table:
+    return rows.filter(pc.equal(rows["use_case"], name))

@@ -205,7 +205,9 @@ def _mixture(found: _Foretold, weeks: npt.NDArray[np.bool_]) -> Floats:
     low, high = each.min(axis=2), each.max(axis=2)
     for _ in range(BISECTIONS):
         middle = (low + high) / 2
-        share = (weight * stdtr(freedom, (middle[:, :, None] - median) / scale)).sum(axis=2)
+        # Not asked of models that have no say, as those with a season have none for two years.
+        below = stdtr(freedom, (middle[:, :, None] - median) / scale, where=weight > 0, out=np.zeros(each.shape))
+        share = (weight * below).sum(axis=2)
         is_below = share < PROBABILITIES[:, None]
         low, high = np.where(is_below, middle, low), np.where(is_below, high, middle)
     return np.asarray((low + high) / 2).T
