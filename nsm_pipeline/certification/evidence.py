@@ -180,13 +180,15 @@ def _apart(value: float | None, made: float | None) -> float | None:
 def _events_per_week(use_case: UseCase, quality: pa.Table) -> dict[date, int]:
     """Events that make accounts active, per week: of all accounts, internal ones included."""
     found: dict[date, int] = {}
-    for row in quality.to_pylist():
-        if row["property"] is None and row["event"] in use_case.active_events:
+    of_events = quality.filter(pc.is_null(quality["property"]))
+    for row in of_events.select(["week", "event", "rows"]).to_pylist():
+        if row["event"] in use_case.active_events:
             found[row["week"]] = found.get(row["week"], 0) + row["rows"]
     return found
 
 
 def _properties(use_case: UseCase, quality: pa.Table, landed: Collection[date]) -> pd.DataFrame:
+    of_properties = quality.filter(pc.is_valid(quality["property"]))
     rows = [
         {
             "week": row["week"].isoformat(),
@@ -197,8 +199,8 @@ def _properties(use_case: UseCase, quality: pa.Table, landed: Collection[date]) 
             "share_missing": _share(row["missing"], row["rows"]),
             "share_invalid": _share(row["invalid"], row["rows"]),
         }
-        for row in quality.to_pylist()
-        if row["property"] is not None and row["week"] in landed
+        for row in of_properties.select(["week", "event", "property", "rows", "missing", "invalid"]).to_pylist()
+        if row["week"] in landed
     ]
     columns = ["week", "event", "property", "required", "rows", "share_missing", "share_invalid"]
     return pd.DataFrame(rows, columns=columns)

@@ -173,7 +173,7 @@ def week_states(
 def _week_state(opened: Open, name: str, week: date, verdicts: Verdicts | None, release: Release) -> WeekState:
     stage = opened.stage(week)
     published = release.published.get((name, week))
-    if week >= opened.calendar.current():
+    if stage == "flash":
         return WeekState(name, week, "flash" if not opened.stale_tables(name, week) else "missing", None, stage)
     if verdicts is None or week not in verdicts.weeks:
         return WeekState(name, week, "missing", published, stage)

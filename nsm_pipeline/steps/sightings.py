@@ -47,14 +47,20 @@ def _names(rows: Iterable[dict[str, Any]]) -> dict[str, NameSeen]:
 def _use_case(opened: Open, use_case: UseCase) -> UseCaseSeen:
     name = use_case.use_case
     complete = opened.complete_weeks
-    quality = read_weeks(opened, "event_quality", name, opened.weeks, QUALITY_BY_WEEK).to_pylist()
+    quality = read_weeks(opened, "event_quality", name, opened.weeks, QUALITY_BY_WEEK)
     roles = opened.plans[name].roles
     rows = pa.concat_tables([read_weeks(opened, role, name, complete, METRIC_ROWS) for role in roles])
-    metrics = without(rows, {week: found for week in complete if (found := opened.waiting(name, week))}).to_pylist()
+    rows = without(rows, {week: found for week in complete if (found := opened.waiting(name, week))})
+    # Only what is looked at: making Python's values of years of rows takes longest.
+    metrics = rows.select(["metric", "week", "slice", "slice_value", "value"]).to_pylist()
     verdicts = load_verdicts(opened, name)
     withheld = {week for week in complete if verdicts is not None and verdicts.failed(week)}
     return UseCaseSeen(
-        _events(quality, use_case, frozenset(complete[-LATELY:])),
+        _events(
+            quality.select(["week", "event", "property", "rows", "missing"]).to_pylist(),
+            use_case,
+            frozenset(complete[-LATELY:]),
+        ),
         _values(metrics, withheld),
         _widths(metrics),
         len(complete),
