@@ -27,9 +27,9 @@ Kept = dict[date, tuple[Signature, int, int]]
 def gathered(
     store: Path,
     key: str,
-    files: Mapping[date, Path],
+    files: Mapping[date, str],
     schema: pa.Schema,
-    read: Callable[[Mapping[date, Path]], Mapping[date, pa.Table]],
+    read: Callable[[Mapping[date, str]], Mapping[date, pa.Table]],
 ) -> pa.Table:
     """Rows (of `schema`) of some weeks in their order; weeks without a file are left out.
 

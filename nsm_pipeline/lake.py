@@ -200,10 +200,11 @@ class Lake:
     root: Path
 
     def file(self, table: str, *key: object) -> Path:
-        return Path(self._name(table, *key))
+        return Path(self.name(table, *key))
 
-    def _name(self, table: str, *key: object) -> str:
-        # Composed as text: a run over years asks for tens of thousands of files, and pathlib takes ten times as long.
+    def name(self, table: str, *key: object) -> str:
+        """The path of one file as text: a run over years asks for tens of thousands of them, and pathlib takes ten
+        times as long."""
         return f"{'/'.join((str(self.root), table, *map(str, key)))}.parquet"
 
     def write(
@@ -222,7 +223,7 @@ class Lake:
 
     def fingerprint(self, table: str, *key: object) -> str | None:
         """Fingerprint of a stored file; None where it is missing or unreadable (it is then rebuilt)."""
-        return once_per_file(FOOTERS, self._name(table, *key), stored_fingerprint)
+        return once_per_file(FOOTERS, self.name(table, *key), stored_fingerprint)
 
     def made_from(self, table: str, *key: object) -> Document | None:
         """What a stored file says it was made from; None where it is missing, or unreadable, or says nothing."""
@@ -255,7 +256,7 @@ class Lake:
     def _written(self, table: str, *key: object) -> tuple[str, pa.Table] | None:
         """Fingerprint and rows of a small file that this process has written, while it is that very file; None where
         it is not. Raises FileNotFoundError."""
-        name = self._name(table, *key)
+        name = self.name(table, *key)
         signature, written = WRITTEN.get(name, (None, None))
         return written if written is not None and signature_of(name) == signature else None
 

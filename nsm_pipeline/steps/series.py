@@ -70,10 +70,11 @@ class Verdicts(BaseModel):
 def read_weeks(opened: Open, table: str, use_case: str | None, weeks: Sequence[date], schema: pa.Schema) -> pa.Table:
     """One small table over many weeks, `week` from the file's name; weeks without a file are left out."""
     key = [use_case] if use_case else []
-    files = {week: opened.lake.file(table, *key, week) for week in weeks}
+    lake = opened.lake
+    files = {week: lake.name(table, *key, week) for week in weeks}
 
-    def read(new: Mapping[date, Path]) -> dict[date, pa.Table]:
-        return {week: _of_week(opened.lake.read(table, *key, week), week, schema) for week in new}
+    def read(new: Mapping[date, str]) -> dict[date, pa.Table]:
+        return {week: _of_week(lake.read(table, *key, week), week, schema) for week in new}
 
     return gathered(_gathered_file(opened, table, use_case or "all"), "as stored", files, schema, read)
 
@@ -249,10 +250,10 @@ def _values_from_accounts(opened: Open, name: str, weeks: Sequence[date]) -> dic
     plan = opened.plans[name]
     if not is_in_account_weeks(plan):
         return None
-    files = {week: opened.lake.file("account_weeks", name, week) for week in weeks}
+    files = {week: opened.lake.name("account_weeks", name, week) for week in weeks}
 
-    def read(new: Mapping[date, Path]) -> dict[date, pa.Table]:
-        paths = list(map(str, new.values()))
+    def read(new: Mapping[date, str]) -> dict[date, pa.Table]:
+        paths = list(new.values())
         found = _on_one(opened, lambda connection: north_star_from_accounts(connection, plan, paths))
         said = {week: [{"week": week, "value": found[week]}] if week in found else [] for week in new}
         return {week: pa.Table.from_pylist(rows, FROM_ACCOUNTS) for week, rows in said.items()}

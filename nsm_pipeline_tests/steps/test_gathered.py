@@ -27,13 +27,13 @@ class Weekly:
         rows = pa.table({"week": [week] * len(values), "value": list(values)}, SCHEMA)
         self.lake.write(rows, f"{sum(values):016x}", "numbers", week)
 
-    def _read(self, new: Mapping[date, Path]) -> dict[date, pa.Table]:
+    def _read(self, new: Mapping[date, str]) -> dict[date, pa.Table]:
         self.read = list(new)
         return {week: self.lake.read("numbers", week) for week in new}
 
     def found(self, *weeks: date, key: str = "as stored") -> list[int]:
         self.read = []
-        files = {week: self.lake.file("numbers", week) for week in weeks or WEEKS}
+        files = {week: self.lake.name("numbers", week) for week in weeks or WEEKS}
         rows = gathered(self.lake.root / "gathered.arrow", key, files, SCHEMA, self._read)
         assert rows.schema == SCHEMA
         values: list[int] = rows["value"].to_pylist()
