@@ -8,6 +8,8 @@ READY := $(VENV)/.ready
 export NSM_HOME
 export DAGSTER_DISABLE_TELEMETRY := 1
 export GX_ANALYTICS_ENABLED := false
+# Where nothing may be kept of what was compiled, every process would compile the program and rewrite the tests' asserts.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: run ui test quick lint types browser soak bench docs lock clean
 
