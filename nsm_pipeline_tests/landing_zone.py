@@ -7,17 +7,20 @@ import gzip
 import hashlib
 import io
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
+from functools import cache
 from pathlib import Path
+from tempfile import gettempdir
 from typing import Any
 
 import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from nsm_pipeline.engines.duckdb import Engine
+from nsm_pipeline.engines.duckdb import Engine, connection_config
 from nsm_pipeline.events.landing import ingest, load_ledger
 from nsm_pipeline.events.ledger import Content, Ledger, LedgerRow
 from nsm_pipeline.events.usage import UsageStep
@@ -90,6 +93,19 @@ def encode(name: str, rows: Sequence[Row]) -> bytes:
     return bytes(sink.getvalue())
 
 
+@cache
+def database() -> duckdb.DuckDBPyConnection:
+    """One empty database per process, of which every worker gets a connection: to open one takes longer than to read a
+    small file. Nothing is stored in it: what the program makes on a connection is temporary and goes with it."""
+    return duckdb.connect(":memory:", config=connection_config(EngineSettings(threads=1), Path(gettempdir())))
+
+
+@contextmanager
+def connect() -> Iterator[duckdb.DuckDBPyConnection]:
+    with database().cursor() as connection:
+        yield connection
+
+
 COMPILED: dict[str, dict[str, tuple[str, ...]]] = {}
 """Queries by playbook, as one run keeps them: they follow from it alone, and take longer than a small week."""
 
@@ -128,7 +144,7 @@ class Zone:
 
     @property
     def engine(self) -> Engine:
-        return Engine.of(EngineSettings(threads=self.threads), self.home.spill)
+        return Engine(connect, self.threads)
 
     def put(self, name: str, content: bytes | str | Sequence[Row], folder: str = "usage_events") -> Path:
         """A landing file from bytes, text or rows."""
