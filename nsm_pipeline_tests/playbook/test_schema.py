@@ -6,6 +6,7 @@ import copy
 import json
 from collections.abc import Iterator
 from datetime import date
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,12 @@ def plain(value: Any) -> Any:
 
 
 def problems(document: Any, kind: str = "use_case") -> list[str]:
-    return [error.message for error in jsonschema.Draft7Validator(schema_of(kind)).iter_errors(plain(document))]
+    return [error.message for error in validator(kind).iter_errors(plain(document))]
+
+
+@cache
+def validator(kind: str) -> jsonschema.Draft7Validator:
+    return jsonschema.Draft7Validator(schema_of(kind))
 
 
 @pytest.mark.parametrize("kind", KINDS)
