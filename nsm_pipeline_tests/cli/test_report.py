@@ -51,6 +51,7 @@ def test_the_page_is_made_again_to_the_byte(home: Path, tmp_path: Path) -> None:
     assert out.read_bytes() == page
 
 
+@pytest.mark.slow
 def test_what_was_read_on_an_earlier_day(tmp_path: Path) -> None:
     """Late rows change a settling week: today's digest has the new number, that of the day before the old one."""
     zone = Zone(tmp_path / "home", settings="company: Test\npublication: {small_groups: 0}\n")

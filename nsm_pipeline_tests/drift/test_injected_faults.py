@@ -116,6 +116,7 @@ def found_and_mended(sound: Path, root: Path, changes: tuple[Change, ...]) -> No
         assert rounded(root, left) == rounded(sound, left)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("changes", TOGETHER, ids=named)
 def test_faults_are_found_in_their_first_week(sound: Path, tmp_path: Path, changes: tuple[Change, ...]) -> None:
     found_and_mended(sound, tmp_path / "home", changes)

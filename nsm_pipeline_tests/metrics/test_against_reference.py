@@ -11,6 +11,7 @@ from typing import Any
 
 import duckdb
 import pyarrow as pa
+import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
@@ -319,6 +320,7 @@ def metrics(draw: st.DrawFn, kinds: Sequence[str]) -> Row:
 KINDS = ["count", "count_distinct", "sum", "average", "median", "minimum", "maximum", "attribute", "ratio"]
 
 
+@pytest.mark.slow
 @given(
     st.tuples(*(metrics([kind]) for kind in KINDS)), st.lists(metrics(KINDS), max_size=4), usage, accounts,
     optional([["viewed"], ["ordered", "searched"]]),

@@ -48,6 +48,7 @@ def test_the_asset_shows_sources_alarms_and_lateness(home: Path, monkeypatch: py
     assert "outage" in str(check.metadata["alarms"].value)
 
 
+@pytest.mark.slow
 def test_an_annotation_turns_the_check_green(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     mine = copy(home, tmp_path / "home")
     for name in ("ci", "security", "compliance"):

@@ -257,6 +257,7 @@ def short_enough(text: str) -> exp.Expression:
         raise
 
 
+@pytest.mark.slow
 @given(trees, st.randoms(use_true_random=False))
 @settings(max_examples=300)
 def test_a_rewording_has_the_same_normal_form(tree: Tree, chance: Random) -> None:

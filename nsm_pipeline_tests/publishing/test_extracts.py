@@ -131,6 +131,7 @@ def test_the_descriptor_is_true(home: Path) -> None:
                 assert table[field["name"]].null_count == 0, (resource["name"], field["name"])
 
 
+@pytest.mark.slow
 def test_equal_inputs_give_equal_bytes_in_another_home(small_home: Path, tmp_path: Path) -> None:
     other = tmp_path / "another" / "place"
     for name in ("landing", "playbook"):
@@ -195,6 +196,7 @@ def test_what_a_kill_left_behind_is_removed(tmp_path: Path) -> None:
     assert not half.exists()
 
 
+@pytest.mark.slow
 def test_readers_see_the_old_or_the_new_set(tmp_path: Path) -> None:
     """Fifteen publications under a reader that compares the metric tables of one resolved folder."""
     home = tmp_path

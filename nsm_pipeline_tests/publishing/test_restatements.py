@@ -110,6 +110,7 @@ def slow_changes(before: dict[Any, Any], after: dict[Any, Any], shown_ever: set[
     )  # fmt: skip
 
 
+@pytest.mark.slow
 @settings(max_examples=60)
 @given(st.lists(contents, min_size=2, max_size=5))
 def test_the_ledger_of_any_history(history: list[dict[Any, Any]]) -> None:

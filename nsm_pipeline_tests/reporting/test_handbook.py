@@ -55,6 +55,7 @@ def settings_text(settings: Settings) -> str:
     return markdown_files(Handbook(settings.company, settings_part(settings), ()))["index.md"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FOLDERS)
 def test_the_handbook_of_every_playbook_builds(name: str) -> None:
     playbook = open_folder(FOLDERS[name], None)
@@ -72,6 +73,7 @@ def test_the_handbook_of_every_playbook_builds(name: str) -> None:
     assert (markdown_files(again), html_files(again)) == (markdown, html)
 
 
+@pytest.mark.slow
 def test_no_key_of_a_use_case_is_left_out() -> None:
     """Whatever key changes, the Markdown changes; and every key that the grammar has was changed."""
     use_case = full_use_case()

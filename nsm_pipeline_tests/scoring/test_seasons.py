@@ -141,6 +141,7 @@ def test_the_third_christmas_comes_as_a_small_surprise() -> None:
         assert found[week(number)].value == pytest.approx(series[number], rel=0.1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", list(KINDS))
 def test_intervals_hold_what_they_promise(kind: str) -> None:
     """Over a year and a quarter; the bounds are three standard errors of so few series, the table in docs/method.md
@@ -151,6 +152,7 @@ def test_intervals_hold_what_they_promise(kind: str) -> None:
     assert found.forecast_within >= 0.80
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["random walk with drift", "trend and noise", "moving level and noise"])
 def test_a_drop_of_a_fifth_is_seen(kind: str) -> None:
     assert study(kind, 60, series=20, drops=20, seed=3).drop_found >= 0.9

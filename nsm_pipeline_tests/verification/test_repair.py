@@ -74,6 +74,7 @@ def damaged_all_over(home: Path) -> None:
     assert not differences(everything(home), wanted)
 
 
+@pytest.mark.slow
 def test_damage_of_every_kind_at_once(small_home: Path, tmp_path: Path) -> None:
     damaged_all_over(copy(small_home, tmp_path / "home"))
 
