@@ -150,6 +150,7 @@ def test_a_use_case_that_is_not_there(home: Path) -> None:
     refused(said, "'cii'", "did you mean 'ci'?")
 
 
+@pytest.mark.slow
 def test_backfill_of_one_use_case_rebuilds_it_alone(home: Path, tmp_path: Path) -> None:
     mine = copy(home, tmp_path / "home")
     times = {file: file.stat().st_mtime_ns for file in (mine / "lake").rglob("2026-*.parquet")}

@@ -15,6 +15,8 @@ from watching import alarms, build, change_sent, paste, sample_home, usage
 from nsm_pipeline.sample import SampleSpec
 from nsm_pipeline.steps.instrumentation import instrumentation
 
+pytestmark = pytest.mark.slow
+
 SPEC = SampleSpec(weeks=22, accounts=60, events=44_000)
 # Twelve weeks before the fault and three with it; what is delivered later is no Parquet, which the tests could change.
 TODAY = "2026-05-17"
@@ -116,7 +118,6 @@ def found_and_mended(sound: Path, root: Path, changes: tuple[Change, ...]) -> No
         assert rounded(root, left) == rounded(sound, left)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("changes", TOGETHER, ids=named)
 def test_faults_are_found_in_their_first_week(sound: Path, tmp_path: Path, changes: tuple[Change, ...]) -> None:
     found_and_mended(sound, tmp_path / "home", changes)

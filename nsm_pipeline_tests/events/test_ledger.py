@@ -234,6 +234,7 @@ class Killed(Exception):
 
 
 # What was read is noted after 25 files: before that, and after.
+@pytest.mark.slow
 @pytest.mark.parametrize("at", [1, 26, *(pytest.param(at, marks=pytest.mark.soak) for at in (2, 25, 27))])
 def test_killed_between_reading_and_the_ledger(zone: Zone, new_zone: NewZone, at: int) -> None:
     def fill(target: Zone) -> None:

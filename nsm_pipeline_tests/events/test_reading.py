@@ -342,6 +342,7 @@ def test_file_names_that_are_left_alone(zone: Zone) -> None:
     assert zone.ingest().deliveries == {}
 
 
+@pytest.mark.slow
 def test_a_file_of_more_weeks_than_are_written_at_once(zone: Zone, tmp_path: Path) -> None:
     """DuckDB starts second files in a partitioned write of over 100 partitions and 524,288 rows."""
     count, weeks = 600_000, 130

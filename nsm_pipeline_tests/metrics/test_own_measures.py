@@ -191,6 +191,7 @@ def _local(one: Row) -> date:
     return local - timedelta(days=local.weekday())
 
 
+@pytest.mark.slow
 def test_one_week_alone_has_the_bytes_that_it_has_among_others(tmp_path: Path) -> None:
     files = []
     for name in ("together", "alone"):

@@ -175,6 +175,7 @@ def asked(schedule: dg.ScheduleDefinition, at: datetime) -> Any:
         return schedule.evaluate_tick(context)
 
 
+@pytest.mark.slow
 def test_the_sensor_ingests_then_rebuilds_then_rests(tmp_path: Path) -> None:
     zone = landed(tmp_path / "home")
 
@@ -205,6 +206,7 @@ def test_the_sensor_ingests_then_rebuilds_then_rests(tmp_path: Path) -> None:
     assert (ranged.tags[RANGE_START], ranged.tags[RANGE_END]) == ("2026-03-02", "2026-03-02")
 
 
+@pytest.mark.slow
 def test_what_the_sensor_asks_for_can_be_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its two requests, executed as Dagster would, leave nothing to ask for and a published extract."""
     zone = landed(tmp_path / "home")

@@ -96,6 +96,7 @@ def retold(node: Any, chance: Random, key: str = "") -> Any:
     return [node] if key == "of" and isinstance(node, str) and chance.random() < 0.5 else node
 
 
+@pytest.mark.slow
 @given(st.randoms(use_true_random=False), st.booleans(), st.sampled_from([None, "'", '"']))
 @settings(max_examples=80)
 def test_telling_it_otherwise_changes_no_fingerprint(chance: Random, flow: bool, quotes: str | None) -> None:

@@ -236,6 +236,7 @@ def test_a_tampered_certificate_is_not_published(small_home: Path, tmp_path: Pat
     assert published(mine) == before  # judged and certified anew from what was computed
 
 
+@pytest.mark.slow
 def test_a_tampered_certificate_that_was_published_vouches_for_nothing(small_home: Path, tmp_path: Path) -> None:
     mine = copy(small_home, tmp_path / "home")
     before = published(mine)
@@ -246,6 +247,7 @@ def test_a_tampered_certificate_that_was_published_vouches_for_nothing(small_hom
     assert published(mine) == before  # kept anew from the certificate in the lake
 
 
+@pytest.mark.slow
 def test_a_certificate_of_another_week_is_not_published(small_home: Path, tmp_path: Path) -> None:
     mine = copy(small_home, tmp_path / "home")
     before = published(mine)

@@ -79,6 +79,7 @@ def test_the_order_of_keys_is_no_change() -> None:
     assert said(use_case.model_copy(update={"metrics": turned, "inputs": use_case.inputs[::-1]})) == []
 
 
+@pytest.mark.slow
 def test_whatever_changes_is_told() -> None:
     """Of any one key that changes something is told, and nothing of what only follows from it."""
     before = page_of(full_use_case())

@@ -198,6 +198,7 @@ def test_a_file_of_an_earlier_version_says_nothing_but_its_fingerprint(tmp_path:
     assert lake.made_from("numbers", "two") is None
 
 
+@pytest.mark.slow
 def test_a_run_keeps_definitions_of_what_it_builds(wide: Zone) -> None:
     _ = wide.playbook
     assert here("run", "--home", wide.root).code in (0, 3)
