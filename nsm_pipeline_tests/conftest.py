@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import gc
+import json
 import shutil
 from collections.abc import Callable, Generator
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
-from homes import here
+from homes import Said, finish, here, start
 from hypothesis import HealthCheck, settings
 from landing_zone import Zone
 from once import built_once
 from two_use_cases import two_use_cases
-
-from nsm_pipeline.weeks import span
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 DEVSECOPS = Path(__file__).resolve().parents[2] / "shared" / "data" / "devsecops"
@@ -73,19 +73,24 @@ def devsecops_data() -> Path:
 
 
 @pytest.fixture(scope="session")
-def devsecops(devsecops_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Zone:
-    """A home with the real data ingested, all weeks built, under examples/devsecops/playbook. Read only."""
+def devsecops_run(devsecops_data: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Said]:
+    """A home with a copy of the real data after one `nsm run`, a process of its own, and what that said. Read only."""
 
-    def build(root: Path) -> None:
-        zone = Zone(root, threads=2)
-        shutil.copytree(EXAMPLES / "devsecops" / "playbook", zone.home.playbook)
-        shutil.copytree(devsecops_data / "landing", zone.home.landing)
-        zone.load_playbook()
-        ledger = zone.ingest()
-        assert ledger.first_week is not None
-        zone.build(*span(ledger.first_week, zone.playbook.calendar.current()))
+    def build(folder: Path) -> None:
+        home = folder / "home"
+        shutil.copytree(EXAMPLES / "devsecops" / "playbook", home / "playbook")
+        shutil.copytree(devsecops_data / "landing", home / "landing")
+        said = finish(start("run", "--home", home, "--json"), 400)
+        (folder / "said.json").write_text(json.dumps(asdict(said)), encoding="utf-8")
 
-    zone = Zone(built_once(tmp_path_factory, "devsecops", build), threads=2)
+    folder = built_once(tmp_path_factory, "devsecops", build)
+    return folder / "home", Said(**json.loads((folder / "said.json").read_text(encoding="utf-8")))
+
+
+@pytest.fixture(scope="session")
+def devsecops(devsecops_run: tuple[Path, Said]) -> Zone:
+    """The same home, to be read with the program's own parts. Read only."""
+    zone = Zone(devsecops_run[0], threads=2)
     zone.load_playbook()
     return zone
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import statistics
 import time
 from collections import Counter, defaultdict
@@ -17,23 +16,13 @@ from homes import TABLES, Said, broken_extract, extract, finish, here, published
 
 from nsm_pipeline.scoring.seasons import outlook, verdict
 
-EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "devsecops" / "playbook"
 WEEKS = [FIRST + timedelta(weeks=number) for number in range(156)]
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 
 @pytest.fixture(scope="module")
-def ran(devsecops_data: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Said]:
-    """A home with a copy of the data, after one `nsm run`."""
-    home = tmp_path_factory.mktemp("real") / "home"
-    shutil.copytree(devsecops_data / "landing", home / "landing")
-    shutil.copytree(EXAMPLE, home / "playbook")
-    return home, finish(start("run", "--home", home, "--json"), 400)
-
-
-@pytest.fixture(scope="module")
-def home(ran: tuple[Path, Said]) -> Path:
-    return ran[0]
+def home(devsecops_run: tuple[Path, Said]) -> Path:
+    return devsecops_run[0]
 
 
 @pytest.fixture(scope="module")
@@ -57,8 +46,8 @@ def totals(home: Path, table: str, metric: str) -> dict[date, float]:
     }
 
 
-def test_it_ends_well_and_publishes_everything(ran: tuple[Path, Said]) -> None:
-    home, said = ran
+def test_it_ends_well_and_publishes_everything(devsecops_run: tuple[Path, Said]) -> None:
+    home, said = devsecops_run
     assert said.code == 0, said.err
     assert broken_extract(home) is None
     summary = said.json
