@@ -101,7 +101,7 @@ def published_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     def build(home: Path) -> None:
         assert here("sample", "--home", home, "--weeks", 16, "--accounts", 40, "--events", 6000).code == 0
-        assert here("run", "--home", home).code == 3
+        assert here("run", "--home", home, paints=True).code == 3
 
     return built_once(tmp_path_factory, "published", build)
 
