@@ -10,6 +10,10 @@ export DAGSTER_DISABLE_TELEMETRY := 1
 export GX_ANALYTICS_ENABLED := false
 # Where nothing may be kept of what was compiled, every process would compile the program and rewrite the tests' asserts.
 unexport PYTHONDONTWRITEBYTECODE
+# Tests make and forget hundreds of homes: in memory, where there is room for them (8 GB), on disk otherwise.
+MEMORY := $(shell df -kP /dev/shm 2>/dev/null | awk 'NR == 2 && $$4 > 8000000 {print $$6}')
+test quick: export TMPDIR := $(or $(MEMORY),$(TMPDIR),/tmp)
+PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile -o tmp_path_retention_policy=failed
 
 .PHONY: run ui test quick lint types browser soak bench docs lock clean
 
@@ -21,10 +25,10 @@ ui: $(READY) ## The Dagster UI with its daemon, on the loopback address
 	@$(BIN)/nsm ui
 
 test: $(READY) browser lint types ## Lint, types and all tests
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not soak"
+	$(PYTEST) --no-loadscope-reorder -m "not soak"
 
 quick: $(READY) browser lint ## The tests for daily work
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not soak and not slow"
+	$(PYTEST) -m "not soak and not slow"
 
 lint: $(READY)
 	$(BIN)/ruff check .
