@@ -14,6 +14,7 @@ from watching import alarms, build, edit, paste, sample_home, undeclare, usage
 
 from nsm_pipeline.drift.findings import Finding
 from nsm_pipeline.drift.lateness import imports
+from nsm_pipeline.home import Home
 from nsm_pipeline.sample import SampleSpec, SampleSummary
 from nsm_pipeline.steps.drift import drift
 from nsm_pipeline.steps.instrumentation import Deliveries, deliveries
@@ -132,10 +133,15 @@ def test_a_week_is_known_without_any_later_one(sample: tuple[Path, SampleSummary
     assert told(alarms(root)) == [("outage", outage, "")]
 
 
+def copied(devsecops: Zone, root: Path) -> Path:
+    """The home with the real data, without what comes and goes in it while somebody else runs it."""
+    return Path(shutil.copytree(devsecops.home.root, root, ignore=shutil.ignore_patterns(".locks", "dagster")))
+
+
 @pytest.fixture(scope="module")
-def real(devsecops: Zone) -> Open:
-    """Three years of real events."""
-    return Open.of(devsecops.home, devsecops.playbook)
+def real(devsecops: Zone, tmp_path_factory: pytest.TempPathFactory) -> Open:
+    """Three years of real events; what is gathered of them is kept in this copy of the home."""
+    return Open.of(Home(copied(devsecops, tmp_path_factory.mktemp("real") / "home")), devsecops.playbook)
 
 
 @pytest.mark.slow
@@ -153,9 +159,7 @@ def test_three_years_of_real_events_raise_no_alarm(real: Open) -> None:
 @pytest.mark.parametrize("first", ["2024-09-02", pytest.param("2023-07-03", marks=pytest.mark.soak)])
 def test_the_rename_in_real_events_is_found_and_can_be_pasted(devsecops: Zone, tmp_path: Path, first: str) -> None:
     """In its year; over the whole history: a soak."""
-    root = tmp_path / "home"
-    # Somebody may ingest into it meanwhile, who comes and goes in this folder.
-    shutil.copytree(devsecops.home.root, root, ignore=shutil.ignore_patterns(".locks"))
+    root = copied(devsecops, tmp_path / "home")
     settings = yaml.safe_load((root / "playbook" / "settings.yaml").read_text())
     until = {} if first == "2023-07-03" else {"as_of": date(2025, 8, 31)}
     settings = {**settings, "first_week": date.fromisoformat(first), **until}
