@@ -85,7 +85,7 @@ def each_given_back(history: list[tuple[Values, str]], whole_every: int, order: 
             assert given_back.rewritten == ()
 
 
-@settings(max_examples=12)
+@settings(max_examples=8)
 @given(histories, st.integers(1, 4), st.randoms())
 def test_every_version_is_given_back_to_the_byte(
     history: list[tuple[Values, str]], whole_every: int, order: Any
