@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
 import time
 from collections.abc import Callable
 from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
-from homes import Said, copy, everything, extract, finish, here, lake_files, start, states
+from homes import Said, copy, everything, extract, finish, here, lake_files, states
 from landing_zone import Row, Zone, event
 from loaded import Loaded, start_loaded
 
@@ -239,21 +238,22 @@ def test_a_week_that_fails_cannot_be_approved(zone: Zone) -> None:
 
 @pytest.mark.slow
 def test_a_killed_run_and_a_killed_backfill_go_on_where_they_stopped(tmp_path: Path) -> None:
-    """156 weeks, killed after about 100: the next run does the others, and nothing that was done already."""
+    """104 weeks, killed after about 60: the next run does the others, and nothing that was done already."""
     root = tmp_path / "home"
     zone = Zone(root, USE_CASE, "company: Test\nas_of: 2026-05-20\n")
     zone.playbook  # noqa: B018
-    weeks = [date(2026, 5, 18) - timedelta(weeks=back) for back in reversed(range(156))]
+    weeks = [date(2026, 5, 18) - timedelta(weeks=back) for back in reversed(range(104))]
     for place, week in enumerate(weeks):
         if place % 4 == 0:  # weeks that see one snapshot are built together
             zone.put_accounts(str(week), [{"account_id": f"a{n}", "plan": "free"} for n in range(3)])
     zone.put("all.jsonl", [row for week in weeks for row in orders(week, range(3), str(week))])
 
     built = root / "lake" / "inputs" / "shop"
-    kill_when(start("run", "--home", root), lambda: built.is_dir() and len(list(built.glob("2*.parquet"))) >= 100)
+    process = start_loaded("run", "--home", root)
+    kill_when(process, lambda: built.is_dir() and len(list(built.glob("2*.parquet"))) >= 60)
     before = times(root)
     kept = {week for week in weeks if f"inputs/shop/{week}.parquet" in before}
-    assert 100 <= len(kept) < 156
+    assert 60 <= len(kept) < 104
     assert run(zone).code == 0
     written = rewritten(root, before)
     assert all(f"inputs/shop/{week}.parquet" not in written for week in kept)
@@ -261,9 +261,9 @@ def test_a_killed_run_and_a_killed_backfill_go_on_where_they_stopped(tmp_path: P
     whole = everything(root)
 
     order = ("backfill", "--home", root, "--weeks", f"{weeks[0]}..{weeks[-1]}")
-    kill_when(start_loaded(*order), lambda: (root / "lake" / "backfill.json").exists() and len(left(root)) <= 56)
+    kill_when(start_loaded(*order), lambda: (root / "lake" / "backfill.json").exists() and len(left(root)) <= 44)
     before, open_weeks = times(root), left(root)
-    assert 0 < len(open_weeks) <= 56
+    assert 0 < len(open_weeks) <= 44
     assert run(zone).code == 0  # whoever runs next finishes it
     written = rewritten(root, before)
     assert {week for week in map(str, weeks) if f"inputs/shop/{week}.parquet" in written} == open_weeks
@@ -279,7 +279,7 @@ def left(root: Path) -> set[str]:
         return set()
 
 
-def kill_when(process: subprocess.Popen[str] | Loaded, reached: Callable[[], bool]) -> None:
+def kill_when(process: Loaded, reached: Callable[[], bool]) -> None:
     while process.poll() is None:
         if reached():
             os.killpg(process.pid, signal.SIGKILL)

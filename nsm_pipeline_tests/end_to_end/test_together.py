@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from homes import broken_extract, copy, differences, everything, finish, here, published, start
+from homes import broken_extract, copy, differences, everything, finish, here, published
 from loaded import start_loaded
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
@@ -13,7 +13,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 def test_two_runs_at_once(published_once: Path, undisturbed: Path, tmp_path: Path) -> None:
     home = copy(published_once, tmp_path / "home")
-    running = [start("run", "--home", home) for _ in range(2)]
+    running = [start_loaded("run", "--home", home) for _ in range(2)]
     for process in running:
         said = finish(process)
         assert said.code == 3, said.err

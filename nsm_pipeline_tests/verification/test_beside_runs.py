@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import time
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 from flipping import verify
 from homes import copy, differences, everything, finish, start
 from landing_zone import Zone, event
+from loaded import Loaded, start_loaded
 from two_use_cases import SETTLING, WEEKS
 
 from nsm_pipeline.publishing.extracts import current_version
@@ -22,10 +24,10 @@ def written(home: Path) -> dict[Path, int]:
     return {path: path.stat().st_mtime_ns for root in roots for path in (root, *root.glob("**/")) if path.exists()}
 
 
-def verified_until_done(home: Path, *arguments: object) -> int:
-    """How often a home was verified while a command worked on it, each time after it had written something; every
+def verified_until_done(home: Path, process: subprocess.Popen[str] | Loaded) -> int:
+    """How often a home was verified while a process worked on it, each time after it had written something; every
     time, nothing may be refuted."""
-    process, rounds, before = start(*arguments), 0, written(home)
+    rounds, before = 0, written(home)
     while process.poll() is None:
         if (now := written(home)) == before:
             time.sleep(0.02)
@@ -40,7 +42,8 @@ def verified_until_done(home: Path, *arguments: object) -> int:
 def test_beside_a_backfill(small_home: Path, tmp_path: Path) -> None:
     home = copy(small_home, tmp_path / "home")
     before = everything(home)
-    assert verified_until_done(home, "backfill", "--home", home, "--weeks", f"{WEEKS[0]}..{SETTLING}") >= 3
+    backfill = start_loaded("backfill", "--home", home, "--weeks", f"{WEEKS[0]}..{SETTLING}")
+    assert verified_until_done(home, backfill) >= 3
     assert not differences(everything(home), before)
 
 
@@ -50,6 +53,6 @@ def test_beside_a_run_that_lands_builds_and_publishes(small_home: Path, tmp_path
         late = [event(f"{week}-late-{n}", f"{week}T12:00:00Z", f"a{n}") for n in range(6)]
         Zone(home).put(f"late-{week}.jsonl", late)
     version = current_version(home / "extracts")
-    assert verified_until_done(home, "run", "--home", home) >= 3
+    assert verified_until_done(home, start("run", "--home", home)) >= 3
     assert current_version(home / "extracts") != version
     assert verify(home, "--json").code == 0
