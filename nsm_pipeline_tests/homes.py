@@ -40,6 +40,19 @@ DOT = base64.b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAQAAAC1HAwCAAAAC0lEQVR4
 """A picture of one dot."""
 
 
+class Dots:
+    """Who paints every picture as a dot."""
+
+    def __enter__(self) -> Dots:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def pngs(self, svgs: Sequence[str]) -> list[bytes]:
+        return [DOT for _ in svgs]
+
+
 @dataclass(frozen=True)
 class Said:
     """What a command returned and printed."""
@@ -69,7 +82,7 @@ def here(*arguments: object, paints: bool = False, **environment: str) -> Said:
     try:
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), pytest.MonkeyPatch.context() as patch:
             if not paints:
-                patch.setattr(painting, "pngs", lambda svgs: [DOT for _ in svgs])
+                patch.setattr(painting, "Painters", Dots)
             try:
                 main([str(argument) for argument in arguments])
                 code = 0
