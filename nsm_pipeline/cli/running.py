@@ -5,7 +5,6 @@ What belongs here: deciding whether a run is needed, starting it, what it return
 
 from __future__ import annotations
 
-import gc
 import getpass
 import io
 import logging
@@ -41,7 +40,6 @@ ATTEMPTS = 3
 def run_home(home: Home, as_of: date | None, as_json: bool, restatement: Restatement | None = None) -> int:
     """Bring a home up to date; prints the summary and returns the exit code. `restatement`: with it final values may
     change."""
-    _collect_seldom()
     with bar("run") as advance:
         opened = _ingested(home, as_of, advance)
         for _ in range(ATTEMPTS):
@@ -65,7 +63,6 @@ def backfill_home(
 ) -> int:
     """Rebuild weeks of some use cases (all by default) whatever their state; prints the summary. Killed, the next run
     goes on with the weeks that are left."""
-    _collect_seldom()
     playbook = open_playbook(home, as_of)
     for name in use_cases:
         known_use_case(name, playbook.use_cases)
@@ -90,12 +87,6 @@ def restatement_of(restate: bool, reason: str | None, by: str | None) -> Restate
 
 def _is_held(opened: Open) -> bool:
     return any(state.state == "held" for name in opened.plans for state in week_states(opened, name))
-
-
-def _collect_seldom() -> None:
-    """Look for reference cycles seldom: a run makes few, and at Python's default every search walks through the million
-    objects of Dagster and Great Expectations, two seconds over three years of weeks."""
-    gc.set_threshold(100_000, 50, 100)
 
 
 def _ingested(home: Home, as_of: date | None, advance: Advance) -> Open:

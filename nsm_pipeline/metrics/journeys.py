@@ -18,7 +18,7 @@ from nsm_pipeline.metrics.expressions import condition, passes, where
 from nsm_pipeline.metrics.measures import Journey, Scope
 from nsm_pipeline.metrics.numbers import Numbers
 from nsm_pipeline.metrics.plans import UseCasePlan
-from nsm_pipeline.metrics.together import to_sql
+from nsm_pipeline.metrics.together import Together, to_sql
 from nsm_pipeline.metrics.windows import slice_value, snapshot_table, usage_table, with_attributes
 from nsm_pipeline.playbook.filters import parse
 
@@ -42,18 +42,17 @@ class JourneyQueries:
         outcomes = with_attributes(self._outcomes(""), self.snapshot, plan.slices if self.by_account else ())
         self.sql_rows = to_sql(outcomes)
         rows = ibis.table(outcomes.schema(), name="outcomes")
-        self.sql_total = to_sql(self._figures(rows))
-        self.sql_slices: dict[str, str] = {}
+        queries = {"all": self._figures(rows)}
+        self.sql_total = to_sql(queries["all"])
         for name in plan.slices:
             cut = rows.mutate(_slice_value=slice_value(rows, name)) if self.by_account else self._outcomes(name)
-            self.sql_slices[name] = to_sql(self._figures(cut, "_slice_value"))
+            queries[name] = self._figures(cut, "_slice_value")
+        self._asked, self._together = list(queries), Together({"outcomes": outcomes}, list(queries.values()))
 
     def run(self, connection: duckdb.DuckDBPyConnection, numbers: Numbers) -> None:
-        connection.execute(f"CREATE OR REPLACE TEMP TABLE outcomes AS {self.sql_rows}")
-        numbers.add("all", connection.execute(self.sql_total).to_arrow_table())
-        for name, sql in self.sql_slices.items():
-            numbers.add(name, connection.execute(sql).to_arrow_table())
-        connection.execute("DROP TABLE outcomes")
+        """Ask everything of the connection's tables."""
+        for name, rows in zip(self._asked, self._together.ask(connection), strict=True):
+            numbers.add(name, rows)
 
     def sql_began(self) -> tuple[str, bool]:
         """The query of `began` over `history` (all events there are), and whether it reads account attributes too."""
