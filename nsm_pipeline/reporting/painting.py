@@ -12,7 +12,7 @@ import subprocess
 import sys
 from base64 import b64decode, b64encode
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from types import TracebackType
 
 import vl_convert
@@ -39,23 +39,29 @@ class Painters:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._other.kill()
-        self._other.communicate()
+        self._other.__exit__(kind, error, at)
 
     def pngs(self, svgs: Sequence[str]) -> list[bytes]:
         """Drawings as PNG, in their order; once. Raises CalledProcessError where the other process fails."""
         if len(svgs) <= ALONE:
             return [png(svg) for svg in svgs]
+        self._give(svgs[1::2])
         found = [b""] * len(svgs)
-        with ThreadPoolExecutor(1) as waiting:
-            theirs = waiting.submit(self._elsewhere, svgs[1::2])
-            found[0::2] = [png(svg) for svg in svgs[0::2]]
-            found[1::2] = theirs.result()
+        found[0::2] = [png(svg) for svg in svgs[0::2]]
+        found[1::2] = self._take()
         return found
 
-    def _elsewhere(self, svgs: Sequence[str]) -> list[bytes]:
-        said, _ = self._other.communicate(json.dumps(svgs).encode())
-        if self._other.returncode:
-            raise subprocess.CalledProcessError(self._other.returncode, self._other.args)
+    def _give(self, svgs: Sequence[str]) -> None:
+        """All of them before anything is painted here: it reads to the end before it begins."""
+        assert self._other.stdin is not None
+        with suppress(BrokenPipeError), self._other.stdin as pipe:  # where it has failed, its exit code says so
+            pipe.write(json.dumps(svgs).encode())
+
+    def _take(self) -> list[bytes]:
+        assert self._other.stdout is not None
+        said = self._other.stdout.read()
+        if code := self._other.wait():
+            raise subprocess.CalledProcessError(code, self._other.args)
         return [b64decode(text) for text in json.loads(said)]
 
 
