@@ -22,6 +22,7 @@ from nsm_pipeline.events.quality import QUALITY
 from nsm_pipeline.gathered import gathered
 from nsm_pipeline.lake import SeenFiles, digest, json_text, once_per_file, write_text
 from nsm_pipeline.metrics.growth import (
+    ACCOUNT_WEEKS,
     GROWTH_VERSION,
     growth_series,
     is_in_account_weeks,
@@ -100,15 +101,11 @@ def run_growth(opened: Open, name: str) -> pa.Table:
         weeks = [week for week in opened.weeks if opened.lake.exists("north_star", name, week)]
         rows = read_weeks(opened, "north_star", name, weeks, METRIC_ROWS).to_pylist()
         values = [(row["week"], row["value"]) for row in rows if row["slice"] == "all"]
-        counts = _on_one(opened, lambda connection: lifecycle_counts(connection, _account_files(opened, name)))
+        counts = lifecycle_counts(read_weeks(opened, "account_weeks", name, opened.weeks, ACCOUNT_WEEKS))
         target = opened.plans[name].use_case.growth_target
         table = growth_series(name, sorted(values), counts, opened.open_from(name), target)
         opened.lake.write(table, made_from, "growth", name)
         return table
-
-
-def _account_files(opened: Open, name: str) -> list[str]:
-    return [str(file) for week in opened.weeks if (file := opened.lake.file("account_weeks", name, week)).is_file()]
 
 
 def _on_one(opened: Open, work: Any) -> Any:
