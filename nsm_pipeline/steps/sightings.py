@@ -12,6 +12,7 @@ from datetime import date
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from nsm_pipeline.events.evidence import UNMAPPED
 from nsm_pipeline.events.quality import QUALITY
@@ -52,7 +53,8 @@ def _use_case(opened: Open, use_case: UseCase) -> UseCaseSeen:
     rows = pa.concat_tables([read_weeks(opened, role, name, complete, METRIC_ROWS) for role in roles])
     rows = without(rows, {week: found for week in complete if (found := opened.waiting(name, week))})
     # Only what is looked at: making Python's values of years of rows takes longest.
-    metrics = rows.select(["metric", "week", "slice", "slice_value", "value"]).to_pylist()
+    is_total = pc.equal(rows["slice"], "all")
+    totals = rows.filter(is_total).select(["metric", "week", "value"]).to_pylist()
     verdicts = load_verdicts(opened, name)
     withheld = {week for week in complete if verdicts is not None and verdicts.failed(week)}
     return UseCaseSeen(
@@ -61,8 +63,8 @@ def _use_case(opened: Open, use_case: UseCase) -> UseCaseSeen:
             use_case,
             frozenset(complete[-LATELY:]),
         ),
-        _values(metrics, withheld),
-        _widths(metrics),
+        _values(totals, withheld),
+        _widths(rows.filter(pc.invert(is_total))),
         len(complete),
     )
 
@@ -90,23 +92,18 @@ def _event(rows: list[dict[str, Any]], late: frozenset[date]) -> EventSeen:
     )
 
 
-def _values(rows: Iterable[dict[str, Any]], withheld: set[date]) -> dict[str, dict[date, float]]:
+def _values(totals: Iterable[dict[str, Any]], withheld: set[date]) -> dict[str, dict[date, float]]:
     found: dict[str, dict[date, float]] = defaultdict(dict)
-    for row in rows:
-        if row["slice"] == "all":
-            values = found[row["metric"]]
-            if row["value"] is not None and row["week"] not in withheld:
-                values[row["week"]] = row["value"]
+    for row in totals:
+        values = found[row["metric"]]
+        if row["value"] is not None and row["week"] not in withheld:
+            values[row["week"]] = row["value"]
     return dict(found)
 
 
-def _widths(rows: Iterable[dict[str, Any]]) -> dict[str, int]:
+def _widths(sliced: pa.Table) -> dict[str, int]:
     """Per slice the most values that a metric had in one week."""
-    found: dict[tuple[str, str, date], set[str]] = defaultdict(set)
-    for row in rows:
-        if row["slice"] != "all":
-            found[row["slice"], row["metric"], row["week"]].add(row["slice_value"])
-    widths: dict[str, int] = defaultdict(int)
-    for (slice_, _, _), values in found.items():
-        widths[slice_] = max(widths[slice_], len(values))
-    return dict(widths)
+    by_week = sliced.group_by(["slice", "metric", "week"], use_threads=False)
+    values = by_week.aggregate([("slice_value", "count_distinct")])
+    most = values.group_by("slice", use_threads=False).aggregate([("slice_value_count_distinct", "max")])
+    return dict(zip(*(most[column].to_pylist() for column in ("slice", "slice_value_count_distinct_max")), strict=True))
